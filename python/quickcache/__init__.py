@@ -1,0 +1,66 @@
+"""Function caching in tiers: memory first, then a shared cache.
+
+Names are loaded when first used, so that importing this package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._config import get_quickcache
+    from ._errors import (
+        KeyCollisionWarning,
+        NothingCachedWarning,
+        QuickCacheError,
+        UncacheableValueError,
+    )
+    from ._helper import QuickCacheHelper
+    from ._native import ManualClock, MemoryCache, __version__
+    from ._tiers import CacheWithPresets, ForceSkipCache, TieredCache
+
+__all__ = [
+    "CacheWithPresets",
+    "ForceSkipCache",
+    "KeyCollisionWarning",
+    "ManualClock",
+    "MemoryCache",
+    "NothingCachedWarning",
+    "QuickCacheError",
+    "QuickCacheHelper",
+    "TieredCache",
+    "UncacheableValueError",
+    "__version__",
+    "get_quickcache",
+]
+
+_HOME = {
+    "CacheWithPresets": "_tiers",
+    "ForceSkipCache": "_tiers",
+    "KeyCollisionWarning": "_errors",
+    "ManualClock": "_native",
+    "MemoryCache": "_native",
+    "NothingCachedWarning": "_errors",
+    "QuickCacheError": "_errors",
+    "QuickCacheHelper": "_helper",
+    "TieredCache": "_tiers",
+    "UncacheableValueError": "_errors",
+    "__version__": "_native",
+    "get_quickcache": "_config",
+}
+# Submodules that `import quickcache` alone made reachable in 0.5.
+_SUBMODULES = {"cache_helpers", "logger", "native_utc", "quickcache", "quickcache_helper"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name in _SUBMODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

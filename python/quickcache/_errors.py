@@ -1,0 +1,17 @@
+"""The exceptions and warnings of the package: one root for each."""
+
+
+class QuickCacheError(Exception):
+    """The root of every error that quickcache itself raises."""
+
+
+class UncacheableValueError(QuickCacheError, TypeError):
+    """A value that a tier cannot keep apart from its caller, since it cannot be pickled."""
+
+
+class KeyCollisionWarning(UserWarning):
+    """Two functions of different modules or names share their cache keys."""
+
+
+class NothingCachedWarning(UserWarning):
+    """A decorator was given timeouts with which no tier keeps anything."""

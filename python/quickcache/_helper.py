@@ -1,0 +1,140 @@
+"""QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
+
+The call itself runs in Rust (`_native.HelperBase.__call__`). It is an exact shortcut for
+`_call_openly` below, taken while nothing of this class is overridden or patched and debug
+logging is off.
+"""
+
+import inspect
+from collections import namedtuple
+from collections.abc import Callable
+from inspect import isfunction
+from typing import Any
+
+from . import _native, _source
+from ._log import logger
+
+
+class QuickCacheHelper(_native.HelperBase):
+    """Caches the calls of `fn` in `cache`, under keys made of the arguments named in `vary_on`.
+
+    `vary_on` is a list of argument names, dotted for attributes, or a function of the call's
+    arguments that returns values. `skip_arg` is an argument's name or such a function: where it
+    says true, `fn` is called and its value replaces the cached one. `assert_function(assertion,
+    message)` is told of doubtful arguments. Raises ValueError for names that `fn` does not have.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        vary_on: Any,
+        cache: Any,
+        skip_arg: Any = None,
+        assert_function: Callable[[bool, str], object] | None = None,
+    ) -> None:
+        refuse_deferred(fn)
+        self.fn = fn
+        self.cache = cache
+        self.prefix = _source.key_prefix(fn, self._hash)
+
+        spec = inspect.getfullargspec(fn)
+        arguments = {*spec.args, *spec.kwonlyargs}
+        if not isfunction(vary_on):
+            paths = [part.split(".") for part in vary_on]
+            vary_on = [(path[0], tuple(path[1:])) for path in paths]
+            for argument, _ in vary_on:
+                if argument not in arguments:
+                    raise ValueError(
+                        f'We cannot vary on "{argument}" because the function {fn.__name__} has no such argument'
+                    )
+        self.encoding_assert = assert_function
+        self.vary_on = vary_on
+
+        if not (skip_arg is None or isinstance(skip_arg, str) or isfunction(skip_arg)):
+            raise ValueError("skip_arg must be None, a string, or a function")
+        self.skip_arg = skip_arg
+        if isinstance(skip_arg, str) and skip_arg not in arguments:
+            raise ValueError(
+                f'We cannot use "{skip_arg}" as the "skip" parameter because the function {fn.__name__} has '
+                "no such argument"
+            )
+        if not isfunction(vary_on):
+            for argument, _ in vary_on:
+                if argument == skip_arg:
+                    raise ValueError(
+                        f'You cannot use the "{argument}" argument as a vary on parameter and '
+                        f'as the "skip cache" parameter in the function: {fn.__name__}'
+                    )
+
+    def call(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The cached value for these arguments, computed and kept if there is none."""
+        logger.debug("checking caches for %s", self.fn.__name__)
+        key = self.get_cache_key(*args, **kwargs)
+        logger.debug(key)
+        content = self.cache.get(key, default=Ellipsis)
+        if content is Ellipsis:
+            logger.debug("cache miss, calling %s", self.fn.__name__)
+            content = self.fn(*args, **kwargs)
+            self.cache.set(key, content)
+        return content
+
+    def get_cached_value(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The cached value for these arguments, or Ellipsis; never computes it."""
+        key = self.get_cache_key(*args, **kwargs)
+        logger.debug(key)
+        return self.cache.get(key, default=Ellipsis)
+
+    def set_cached_value(self, /, *args: Any, **kwargs: Any) -> Any:
+        """An object whose `to(value)` keeps `value` for these arguments."""
+        key = self.get_cache_key(*args, **kwargs)
+        logger.debug(key)
+        return Settable(lambda value: self.cache.set(key, value))
+
+    def clear(self, /, *args: Any, **kwargs: Any) -> None:
+        """Forget the cached value for these arguments."""
+        key = self.get_cache_key(*args, **kwargs)
+        self.cache.delete(key)
+
+    @staticmethod
+    def _hash(value: str, length: int = 32) -> str:
+        return _native.md5_hex(value)[-length:]
+
+    def _serialize_for_key(self, value: Any) -> str:
+        return self._code_of(value)
+
+    def get_cache_key(self, /, *args: Any, **kwargs: Any) -> str:
+        """The key under which the value for these arguments is kept."""
+        return self._key_of(args, kwargs)
+
+    def skip(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Whether the cache is to be passed over and the function called."""
+        if not self.skip_arg:
+            return False
+        if isinstance(self.skip_arg, str):
+            return inspect.getcallargs(self.fn, *args, **kwargs)[self.skip_arg]
+        return self.skip_arg(*args, **kwargs)
+
+    def _call_openly(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not self.skip(*args, **kwargs):
+            return self.call(*args, **kwargs)
+        content = self.fn(*args, **kwargs)
+        key = self.get_cache_key(*args, **kwargs)
+        self.cache.set(key, content)
+        return content
+
+
+Settable = namedtuple("Settable", ["to"])  # noqa: PYI024  as in 0.5: a tuple of one
+
+
+def refuse_deferred(fn: Callable[..., Any]) -> None:
+    """Raise TypeError for functions whose call returns before their work is done."""
+    for is_kind, kind in (
+        (inspect.iscoroutinefunction, "a coroutine function"),
+        (inspect.isasyncgenfunction, "an asynchronous generator function"),
+        (inspect.isgeneratorfunction, "a generator function"),
+    ):
+        if is_kind(fn):
+            raise TypeError(
+                f"cannot cache {fn.__name__}: it is {kind}, and what its call returns can be used only once. "
+                "Cache a function that returns the finished value, such as a list."
+            )

@@ -1,0 +1,11 @@
+"""The package's logger, and the default for `assert_function`."""
+
+import logging
+
+logger = logging.getLogger("quickcache")
+
+
+def assert_function(assertion: object, message: str) -> None:
+    """Warn on the logger `quickcache` when `assertion` is false: the default soft assertion."""
+    if not assertion:
+        logger.warning(message)

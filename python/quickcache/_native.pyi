@@ -1,0 +1,141 @@
+"""The part in Rust."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from types import EllipsisType
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final
+
+_Timeout: TypeAlias = int | float | timedelta | None
+
+__version__: str
+
+class BuildInfo(TypedDict):
+    """How this extension module was built."""
+
+    version: str
+    profile: str
+    target: str
+    features: list[str]
+    tiers: list[str]
+
+class TierStats(TypedDict):
+    """Counts since the tier was made; `entries` and `bytes` are what it holds now."""
+
+    hits: int
+    misses: int
+    stores: int
+    deletes: int
+    evictions: int
+    expirations: int
+    refusals: int
+    undecodable: int
+    entries: int
+    bytes: int
+
+def build_info() -> BuildInfo:
+    """How this extension module was built: version, profile, target, features, tiers."""
+
+def md5_hex(text: str) -> str:
+    """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
+
+@final
+class ManualClock:
+    """A clock that stands still until it is turned: for tests of what expires.
+
+    Give one to `MemoryCache(clock=...)`.
+    """
+
+    def __new__(cls) -> Self: ...
+    def advance(self, seconds: float | timedelta) -> None:
+        """Turn the clock forward. ValueError for a negative time."""
+
+class MemoryCache:
+    """A bounded cache in this process's memory.
+
+    `max_entries` and `max_bytes` (None: no such bound) bound what it holds; sizes are estimates of
+    the values' own memory. `timeout` is the life of a value that is set without one: seconds, a
+    timedelta, or None for ever; 0 or less is not kept. With `isolate`, what a caller does to a
+    value never shows up in the cache; without, the very object is shared. `policy` decides what
+    stays when the cache is full: 'tinylfu' (what is used often; may refuse a newcomer) or 'lru'
+    (what was used last). `clock` is for tests.
+
+    ValueError and TypeError for arguments outside of this.
+    """
+
+    def __new__(
+        cls,
+        *,
+        max_entries: int | None = 10_000,
+        max_bytes: int | None = None,
+        timeout: _Timeout = None,
+        isolate: bool = True,
+        policy: Literal["tinylfu", "lru"] = "tinylfu",
+        clock: ManualClock | None = None,
+    ) -> Self: ...
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, or `default`."""
+    def set(self, key: str, value: Any, timeout: _Timeout | EllipsisType = ...) -> None:
+        """Keep `value` under `key` for `timeout` seconds (a timedelta, None for ever; `...`: the cache's own).
+
+        A timeout of 0 or less forgets the key. UncacheableValueError for a value that can be
+        neither copied nor pickled, unless isolate=False. A value larger than `max_bytes` is not
+        kept, and counted.
+        """
+    def delete(self, key: str) -> bool:
+        """Forget `key`; whether it was held."""
+    def touch(self, key: str, timeout: _Timeout | EllipsisType = ...) -> bool:
+        """Give `key` a new life, counted from now; whether it was held."""
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those `keys` that are held."""
+    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> None:
+        """`set` for each item of `values`."""
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """`delete` for each of `keys`; how many were held."""
+    def clear(self) -> None:
+        """Forget everything."""
+    def stats(self) -> TierStats:
+        """Counts of hits, misses and the rest, and what is held now."""
+    def __len__(self) -> int:
+        """How many values are held and have not expired."""
+    def __contains__(self, key: object, /) -> bool:
+        """Whether `key` is held; not counted as a use."""
+    @property
+    def max_entries(self) -> int | None: ...
+    @property
+    def max_bytes(self) -> int | None: ...
+    @property
+    def timeout(self) -> float | None:
+        """The life in seconds of a value that is set without one; None for ever."""
+    @property
+    def isolate(self) -> bool: ...
+    @property
+    def policy(self) -> Literal["tinylfu", "lru"]: ...
+
+class TieredBase:
+    """The part of TieredCache that runs in Rust."""
+
+    caches: Sequence[Any]
+    def __init__(self, caches: Sequence[Any], /) -> None: ...
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key` in the first cache that has it, or `default`."""
+    def set(self, key: str, value: Any) -> None:
+        """Set `key` in every cache."""
+    def delete(self, key: str) -> None:
+        """Forget `key` in every cache."""
+
+class HelperBase:
+    """The part of QuickCacheHelper that runs in Rust."""
+
+    fn: Callable[..., Any]
+    cache: Any
+    prefix: str
+    vary_on: Any
+    skip_arg: Any
+    encoding_assert: Any
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The cached value for these arguments, or a fresh one where `skip` says so."""
+    def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str:
+        """The cache key for a call's arguments."""
+    def _code_of(self, value: Any, /) -> str:
+        """One value's part of a cache key. ValueError for a type that has none."""

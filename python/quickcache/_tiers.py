@@ -1,0 +1,144 @@
+"""Tiers in Python: presets around a cache, several caches as one, and timeouts folded into them."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol, Self
+
+from . import _native
+
+Timeout = int | float | timedelta | None
+
+
+class ForceSkipCache(Exception):  # noqa: N818  a name from 0.5
+    """Raised by a prefix function to have this cache skipped for this call."""
+
+
+class Tier(Protocol):
+    """What every cache offers: all that a decorated function asks of one."""
+
+    def get(self, key: str, default: Any = ...) -> Any: ...
+    def set(self, key: str, value: Any) -> Any: ...
+    def delete(self, key: str) -> Any: ...
+
+
+class _Presets(NamedTuple):
+    cache: Any
+    timeout: Timeout
+    prefix_function: Callable[[], str] | None = None
+
+
+class CacheWithPresets(_Presets):
+    """A cache with the timeout to set values with, and a function whose text goes before each key.
+
+    `timeout` (seconds, a timedelta, or None for ever) is passed to the cache's `set` by keyword.
+    `prefix_function` is called at each operation; if it raises ForceSkipCache, a `get` is a miss,
+    and nothing is set or deleted.
+    """
+
+    __slots__ = ()
+
+    def prefixed_key(self, key: str) -> str:
+        """The key this cache is really asked for."""
+        return self.prefix_function() + key if self.prefix_function else key
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, or `default`."""
+        try:
+            return self.cache.get(self.prefixed_key(key), default=default)
+        except ForceSkipCache:
+            return default
+
+    def set(self, key: str, value: Any) -> Any:
+        """Keep `value` under `key` for the preset timeout."""
+        try:
+            return self.cache.set(self.prefixed_key(key), value, timeout=self.timeout)
+        except ForceSkipCache:
+            return None
+
+    def delete(self, key: str) -> Any:
+        """Forget `key`."""
+        try:
+            return self.cache.delete(self.prefixed_key(key))
+        except ForceSkipCache:
+            return None
+
+
+class CacheWithTimeout(CacheWithPresets):
+    """Deprecated: CacheWithPresets without a prefix function."""
+
+    __slots__ = ()
+
+    def __new__(cls, cache: Any, timeout: Timeout) -> Self:
+        warnings.warn(
+            "CacheWithTimeout is deprecated. Please use CacheWithPresets instead.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return super().__new__(cls, cache, timeout)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles go around __new__, which takes fewer arguments than there are fields.
+        return type(self)._make, (tuple(self),)
+
+
+class TieredCache(_native.TieredBase):
+    """Several caches as one, asked in order: fast and local first, slow and shared last.
+
+    A value found further down is written to the caches above it. Each cache uses its own default
+    timeout. Caches of this package are asked without entering Python; any other object with
+    `get(key, default=...)`, `set(key, value)` and `delete(key)` will do.
+    """
+
+    def __init__(self, caches: Iterable[Any]) -> None:
+        super().__init__(caches if isinstance(caches, (list, tuple)) else list(caches))
+
+
+def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any:
+    """A cache whose first tier keeps values for `memoize_timeout` and whose last one for `timeout`.
+
+    None leaves a tier its own default; a `memoize_timeout` of 0 leaves the first of several tiers
+    out. Raises ValueError for a tier that takes no timeout.
+    """
+    if timeout is None and memoize_timeout is None:
+        return cache
+    if type(cache) is not TieredCache:
+        given = [seconds for seconds in (timeout, memoize_timeout) if seconds is not None]
+        return _with_timeout(cache, min(given, key=_seconds))
+    tiers: Sequence[Any] = list(cache.caches)
+    if len(tiers) < 2:
+        return TieredCache([fold_timeouts(tier, timeout, memoize_timeout) for tier in tiers])
+    first, *middle, last = tiers
+    if memoize_timeout is None:
+        head = [first]
+    else:
+        head = [_with_timeout(first, memoize_timeout)] if _seconds(memoize_timeout) > 0 else []
+    tail = last if timeout is None else _with_timeout(last, timeout)
+    return TieredCache([*head, *middle, tail])
+
+
+def _seconds(timeout: Any) -> float:
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+
+
+def _with_timeout(cache: Any, timeout: Timeout) -> Any:
+    if isinstance(cache, CacheWithPresets):
+        return CacheWithPresets(cache.cache, timeout, cache.prefix_function)
+    if isinstance(cache, _native.MemoryCache) or _takes_timeout(cache):
+        return CacheWithPresets(cache, timeout)
+    raise ValueError(
+        f"a timeout was given, but {type(cache).__name__}.set() takes none: leave timeout and "
+        "memoize_timeout out, or give a cache with set(key, value, timeout=...), such as MemoryCache"
+    )
+
+
+def _takes_timeout(cache: Any) -> bool:
+    try:
+        parameters = inspect.signature(cache.set).parameters.values()
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return any(
+        (p.name == "timeout" and p.kind is not p.POSITIONAL_ONLY) or p.kind is p.VAR_KEYWORD
+        for p in parameters
+    )
