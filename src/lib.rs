@@ -1,4 +1,15 @@
 //! The core of the Python package quickcache: keys, tiers, and the way of a call.
 
+pub mod clock;
+pub mod entry;
+pub mod error;
+pub mod flow;
+pub mod gate;
+pub mod key;
+pub mod stats;
+pub mod tier;
+
+mod sys;
+
 #[cfg(feature = "python")]
 mod python;

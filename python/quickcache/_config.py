@@ -1,13 +1,31 @@
 """Staged configuration: defaults, then the decorator's own arguments, then the function."""
 
+from __future__ import annotations  # those of _typing are not there at run time
+
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from . import _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
-from ._tiers import Timeout, fold_timeouts
+from ._tiers import fold_timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import EllipsisType
+    from typing import Self, Unpack
+
+    from ._tiers import Timeout
+    from ._typing import (
+        CachedFunction,
+        Decorator,
+        P,
+        QuickCacheDefaults,
+        QuickCacheOptions,
+        R,
+        SkipArg,
+        VaryOn,
+    )
 
 
 class ConfigMixin:
@@ -17,45 +35,66 @@ class ConfigMixin:
     but `helper_class` are passed to `helper_class(fn, ...)` by name.
     """
 
-    def but_with(self, **defaults):
-        return self._replace(**defaults)
+    def but_with(self, **defaults: Any) -> Self:
+        """The same configuration with other values for some fields.
 
-    def __call__(self, vary_on=Ellipsis, skip_arg=Ellipsis, **new_values):
+        For an unknown field, ValueError, or TypeError from Python 3.13 on, as the namedtuple has it.
+        """
+        fields: Any = self  # a namedtuple, as the class's contract says and its type cannot
+        return cast("Self", fields._replace(**defaults))
+
+    def __call__(
+        self,
+        vary_on: VaryOn | EllipsisType = Ellipsis,
+        skip_arg: SkipArg | EllipsisType = Ellipsis,
+        **new_values: Any,
+    ) -> Decorator:
+        """The decorator, with other values for some fields. ValueError while a field is not given."""
         if vary_on is not Ellipsis:
             new_values["vary_on"] = vary_on
         if skip_arg is not Ellipsis:
             new_values["skip_arg"] = skip_arg
         if new_values:
             return self.but_with(**new_values).__call__()
-        missing = [name for name, value in self._asdict().items() if value is Ellipsis]
+        fields: Any = self
+        missing = [name for name, value in fields._asdict().items() if value is Ellipsis]
         if missing:
             raise ValueError(
                 f"the quickcache decorator still needs values for the following parameters: {missing}"
             )
         return self.call()
 
-    def call(self):
-        values = self._asdict()
+    def call(self) -> Decorator:
+        """The decorator, made of fields that are all given. Open to subclasses."""
+        fields: Any = self
+        values = fields._asdict()
         return decorator(values.pop("helper_class"), values)
 
 
-def decorator(helper_class, helper_arguments, key_format="compatible"):
-    def decorate(fn):
+def decorator(
+    helper_class: Callable[..., Any],
+    helper_arguments: dict[str, Any],
+    key_format: _source.KeyFormat = "compatible",
+) -> Decorator:
+    """A decorator that has `helper_class(fn, **helper_arguments)` answer the calls of `fn`."""
+
+    def decorate(fn: Callable[P, R]) -> CachedFunction[P, R]:
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
         _source.warn_on_collision(fn, helper.prefix, stacklevel=2)
 
         @functools.wraps(fn)
-        def inner(*args, **kwargs):
+        def inner(*args: Any, **kwargs: Any) -> Any:
             return helper(*args, **kwargs)
 
-        inner.clear = helper.clear
-        inner.get_cache_key = helper.get_cache_key
-        inner.prefix = helper.prefix
-        inner.get_cached_value = helper.get_cached_value
-        inner.set_cached_value = helper.set_cached_value
-        return inner
+        cached: Any = inner
+        cached.clear = helper.clear
+        cached.get_cache_key = helper.get_cache_key
+        cached.prefix = helper.prefix
+        cached.get_cached_value = helper.get_cached_value
+        cached.set_cached_value = helper.set_cached_value
+        return cast("CachedFunction[P, R]", cached)
 
     return decorate
 
@@ -79,7 +118,17 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
     timedelta; None: the tier's own), `key_format` is 'compatible' or 'qualified'.
     """
 
-    def call(self):
+    if TYPE_CHECKING:  # the same methods, told the fields' names
+
+        def but_with(self, **defaults: Unpack[QuickCacheDefaults]) -> Self: ...  # type: ignore[override]
+        def __call__(  # type: ignore[override]
+            self,
+            vary_on: VaryOn | EllipsisType = ...,
+            skip_arg: SkipArg | EllipsisType = ...,
+            **new_values: Unpack[QuickCacheOptions],
+        ) -> Decorator: ...
+
+    def call(self) -> Decorator:
         if self.key_format not in ("compatible", "qualified"):
             raise ValueError(f"key_format must be 'compatible' or 'qualified', not {self.key_format!r}")
         values = {

@@ -6,10 +6,9 @@ logging is off.
 """
 
 import inspect
-from collections import namedtuple
 from collections.abc import Callable
 from inspect import isfunction
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _native, _source
 from ._log import logger
@@ -88,7 +87,11 @@ class QuickCacheHelper(_native.HelperBase):
         """An object whose `to(value)` keeps `value` for these arguments."""
         key = self.get_cache_key(*args, **kwargs)
         logger.debug(key)
-        return Settable(lambda value: self.cache.set(key, value))
+
+        def to(value: Any) -> Any:
+            return self.cache.set(key, value)
+
+        return Settable(to)
 
     def clear(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the cached value for these arguments."""
@@ -111,7 +114,8 @@ class QuickCacheHelper(_native.HelperBase):
         if not self.skip_arg:
             return False
         if isinstance(self.skip_arg, str):
-            return inspect.getcallargs(self.fn, *args, **kwargs)[self.skip_arg]
+            given = inspect.getcallargs(self.fn, *args, **kwargs)  # pyright: ignore[reportDeprecated]
+            return given[self.skip_arg]
         return self.skip_arg(*args, **kwargs)
 
     def _call_openly(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -123,7 +127,13 @@ class QuickCacheHelper(_native.HelperBase):
         return content
 
 
-Settable = namedtuple("Settable", ["to"])  # noqa: PYI024  as in 0.5: a tuple of one
+_native._seal(QuickCacheHelper)
+
+
+class Settable(NamedTuple):
+    """What `set_cached_value` returns: as in 0.5, a tuple of one."""
+
+    to: Callable[[Any], Any]
 
 
 def refuse_deferred(fn: Callable[..., Any]) -> None:

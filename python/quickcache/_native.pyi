@@ -3,12 +3,26 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import EllipsisType
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, final, type_check_only
+
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "HelperBase",
+    "ManualClock",
+    "MemoryCache",
+    "TieredBase",
+    "__version__",
+    "_seal",
+    "build_info",
+    "md5_hex",
+]
 
 _Timeout: TypeAlias = int | float | timedelta | None
 
 __version__: str
 
+@type_check_only
 class BuildInfo(TypedDict):
     """How this extension module was built."""
 
@@ -18,6 +32,7 @@ class BuildInfo(TypedDict):
     features: list[str]
     tiers: list[str]
 
+@type_check_only
 class TierStats(TypedDict):
     """Counts since the tier was made; `entries` and `bytes` are what it holds now."""
 
@@ -38,6 +53,9 @@ def build_info() -> BuildInfo:
 def md5_hex(text: str) -> str:
     """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
 
+def _seal(cls: type, /) -> None:
+    """Note the methods of a class of this package, so that patches of them are noticed."""
+
 @final
 class ManualClock:
     """A clock that stands still until it is turned: for tests of what expires.
@@ -49,6 +67,7 @@ class ManualClock:
     def advance(self, seconds: float | timedelta) -> None:
         """Turn the clock forward. ValueError for a negative time."""
 
+@disjoint_base
 class MemoryCache:
     """A bounded cache in this process's memory.
 
@@ -115,7 +134,7 @@ class TieredBase:
     """The part of TieredCache that runs in Rust."""
 
     caches: Sequence[Any]
-    def __init__(self, caches: Sequence[Any], /) -> None: ...
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key` in the first cache that has it, or `default`."""
     def set(self, key: str, value: Any) -> None:
@@ -123,6 +142,7 @@ class TieredBase:
     def delete(self, key: str) -> None:
         """Forget `key` in every cache."""
 
+@disjoint_base
 class HelperBase:
     """The part of QuickCacheHelper that runs in Rust."""
 
@@ -135,7 +155,7 @@ class HelperBase:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """The cached value for these arguments, or a fresh one where `skip` says so."""
-    def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> str:
+    def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The cache key for a call's arguments."""
-    def _code_of(self, value: Any, /) -> str:
+    def _code_of(self, value: Any) -> str:
         """One value's part of a cache key. ValueError for a type that has none."""

@@ -18,9 +18,9 @@ class ForceSkipCache(Exception):  # noqa: N818  a name from 0.5
 class Tier(Protocol):
     """What every cache offers: all that a decorated function asks of one."""
 
-    def get(self, key: str, default: Any = ...) -> Any: ...
-    def set(self, key: str, value: Any) -> Any: ...
-    def delete(self, key: str) -> Any: ...
+    def get(self, key: str, /, default: Any = ...) -> Any: ...
+    def set(self, key: str, value: Any, /) -> Any: ...
+    def delete(self, key: str, /) -> Any: ...
 
 
 class _Presets(NamedTuple):
@@ -92,7 +92,11 @@ class TieredCache(_native.TieredBase):
     """
 
     def __init__(self, caches: Iterable[Any]) -> None:
-        super().__init__(caches if isinstance(caches, (list, tuple)) else list(caches))
+        self.caches = caches if isinstance(caches, (list, tuple)) else list(caches)
+
+
+_native._seal(TieredCache)
+_native._seal(CacheWithPresets)
 
 
 def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any:

@@ -1,6 +1,64 @@
 //! The boundary to Python: everything that names pyo3.
 
+mod bind;
+mod clock;
+mod codes;
+mod errors;
+mod guard;
+mod helper;
+mod key;
+mod logging;
+mod memory_cache;
+mod raw;
+mod tiered;
+mod timeout;
+mod value;
+
 use pyo3::prelude::*;
 
+/// The part in Rust.
 #[pymodule]
-mod _native {}
+mod _native {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+
+    #[pymodule_export]
+    use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::guard::seal;
+    #[pymodule_export]
+    use super::helper::HelperBase;
+    #[pymodule_export]
+    use super::memory_cache::MemoryCache;
+    #[pymodule_export]
+    use super::tiered::TieredBase;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        module.add("__version__", super::VERSION)?;
+        super::guard::seal_natives(py)?;
+        super::logging::install(py)
+    }
+
+    #[pyfunction]
+    fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let info = PyDict::new(py);
+        info.set_item("version", super::VERSION)?;
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        info.set_item("profile", profile)?;
+        let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+        info.set_item("target", target)?;
+        info.set_item("features", ["python"])?;
+        info.set_item("tiers", ["memory"])?;
+        Ok(info)
+    }
+
+    #[pyfunction]
+    fn md5_hex(text: &Bound<'_, PyAny>) -> PyResult<String> {
+        super::codes::md5_hex_of(text)
+    }
+}
+
+/// The Python package's version.
+const VERSION: &str = "1.0.0a1";

@@ -1,8 +1,9 @@
 """The configuration for Django: `locmem` before `default`, each with a timeout of its own."""
 
+from __future__ import annotations  # those of _typing are not there at run time
+
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
@@ -11,7 +12,17 @@ from .._config import ConfigMixin, get_quickcache
 from .._errors import NothingCachedWarning
 from .._helper import QuickCacheHelper
 from .._log import assert_function
-from .._tiers import CacheWithPresets, TieredCache, Timeout
+from .._tiers import CacheWithPresets, TieredCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import EllipsisType
+    from typing import Self, Unpack
+
+    from .._tiers import Timeout
+    from .._typing import Decorator, DjangoDefaults, DjangoOptions, SkipArg, VaryOn
+
+TO_BE_GIVEN: Any = Ellipsis  # Any, since no field's type allows it once it is given
 
 
 class _DjangoFields(NamedTuple):
@@ -30,7 +41,17 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     `session_function` is called at each operation on `locmem`; its text goes before the key.
     """
 
-    def call(self):
+    if TYPE_CHECKING:  # the same methods, told the fields' names
+
+        def but_with(self, **defaults: Unpack[DjangoDefaults]) -> Self: ...  # type: ignore[override]
+        def __call__(  # type: ignore[override]
+            self,
+            vary_on: VaryOn | EllipsisType = ...,
+            skip_arg: SkipArg | EllipsisType = ...,
+            **new_values: Unpack[DjangoOptions],
+        ) -> Decorator: ...
+
+    def call(self) -> Decorator:
         return get_quickcache(
             cache=tiered_django_cache(
                 [
@@ -56,7 +77,8 @@ def tiered_django_cache(
     ]
     if not tiers:
         warnings.warn(
-            "nothing will be cached: every timeout is 0 or None. Give at least one tier a timeout in seconds.",
+            "nothing will be cached: every timeout is 0 or None. "
+            "Give at least one tier a timeout in seconds.",
             NothingCachedWarning,
             stacklevel=4,
         )
@@ -72,8 +94,8 @@ def _cache(alias: str) -> Any:
 get_django_quickcache = DjangoQuickCache(
     vary_on=Ellipsis,
     skip_arg=None,
-    timeout=Ellipsis,  # type: ignore[arg-type]  # Ellipsis: still to be given
-    memoize_timeout=Ellipsis,  # type: ignore[arg-type]
+    timeout=TO_BE_GIVEN,
+    memoize_timeout=TO_BE_GIVEN,
     helper_class=QuickCacheHelper,
     assert_function=assert_function,
     session_function=None,

@@ -1,0 +1,53 @@
+# Thin: what a target does is in tools/dev.py.
+# PYTHON restricts the interpreters: `make test PYTHON="3.11 3.13"`, or commands or paths.
+# ARGS goes to pytest: `make test-python ARGS="-k keys"`.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python types lint format wheel sdist clean
+
+# The Python that runs tools/dev.py.
+BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+ifdef PYTHON
+export PYTHON
+endif
+
+define dev
+	@test -n "$(BOOT)" || { echo "Python is missing: no Python 3.11 or newer on PATH or in pyenv" >&2; exit 1; }
+	@"$(BOOT)" tools/dev.py $@ -- $(ARGS)
+endef
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build, then index the standard library three ways with cached functions
+	$(dev)
+
+test: ## run everything: lints, Rust, types, Python on each interpreter found
+	$(dev)
+
+test-rust: ## run the Rust tests, without and with Python
+	$(dev)
+
+test-python: ## run the Python tests on each interpreter found
+	$(dev)
+
+types: ## check types: mypy, the stubs against the module, basedpyright
+	$(dev)
+
+lint: ## check style: ruff, rustfmt, clippy, the GitHub workflows
+	$(dev)
+
+format: ## rewrite the sources in the house style
+	$(dev)
+
+wheel: ## build release wheels into dist/, one per interpreter found
+	$(dev)
+
+sdist: ## build the source distribution into dist/
+	$(dev)
+
+clean: ## remove everything that was built
+	$(dev)

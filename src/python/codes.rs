@@ -1,0 +1,331 @@
+//! What a value's code in a wire key is: the original's table, and the types we accept beside it.
+
+use pyo3::exceptions::{PyOverflowError, PyUnicodeDecodeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
+    PyString, PyTime, PyTuple, PyType,
+};
+
+use super::raw;
+use super::value::loaded;
+use crate::key::wire::{self, Codes, Container};
+
+/// The MD5 of a text, as `hashlib` would have it of `text.encode('utf-8')`.
+pub(super) fn md5_hex_of(text: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(text) = text.cast_exact::<PyString>() {
+        return Ok(wire::md5_hex(text.to_str()?.as_bytes()));
+    }
+    let encoded = text.call_method1(intern!(text.py(), "encode"), ("utf-8",))?;
+    Ok(wire::md5_hex(encoded.cast::<PyBytes>()?.as_bytes()))
+}
+
+/// What kind of value one is, in the order in which the original asks.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Bytes,
+    Bool,
+    Number,
+    Container(Container),
+    Uuid,
+    DateTime,
+    None,
+    /// None of the original's.
+    Other,
+}
+
+impl Kind {
+    fn of(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if value.is_exact_instance_of::<PyString>() {
+            Ok(Self::Text)
+        } else if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
+            Ok(Self::Number)
+        } else if value.is_exact_instance_of::<PyBool>() {
+            Ok(Self::Bool)
+        } else if value.is_exact_instance_of::<PyList>() || value.is_exact_instance_of::<PyTuple>() {
+            Ok(Self::Container(Container::List))
+        } else if value.is_exact_instance_of::<PyDict>() {
+            Ok(Self::Container(Container::Dict))
+        } else if value.is_none() {
+            Ok(Self::None)
+        } else {
+            Self::by_isinstance(value)
+        }
+    }
+
+    /// As `isinstance` says, which also believes what an object says of its class.
+    fn by_isinstance(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        let is = |class: &Bound<'_, PyType>| value.is_instance(class);
+        Ok(if is(&py.get_type::<PyString>())? {
+            Self::Text
+        } else if is(&py.get_type::<PyBytes>())? {
+            Self::Bytes
+        } else if is(&py.get_type::<PyBool>())? {
+            Self::Bool
+        } else if is(&py.get_type::<PyInt>())? || is(&py.get_type::<PyFloat>())? {
+            Self::Number
+        } else if is(&py.get_type::<PyList>())? || is(&py.get_type::<PyTuple>())? {
+            Self::Container(Container::List)
+        } else if is(&py.get_type::<PyDict>())? {
+            Self::Container(Container::Dict)
+        } else if is(&py.get_type::<PySet>())? {
+            Self::Container(Container::Set)
+        } else if is(uuid_class(py)?)? {
+            Self::Uuid
+        } else if is(&py.get_type::<PyDateTime>())? {
+            Self::DateTime
+        } else if value.is_none() {
+            Self::None
+        } else if is(&py.get_type::<PyFrozenSet>())? {
+            Self::Container(Container::Set)
+        } else {
+            Self::Other
+        })
+    }
+}
+
+/// Makes codes of values.
+pub(super) struct Coder<'a, 'py> {
+    py: Python<'py>,
+    /// A helper that makes codes or hashes in its own way: then each goes through its methods.
+    own_way: Option<&'a Bound<'py, PyAny>>,
+    /// Told of bytes that are not UTF-8; None is the default one.
+    assert_function: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl<'a, 'py> Coder<'a, 'py> {
+    pub(super) fn new(
+        py: Python<'py>,
+        own_way: Option<&'a Bound<'py, PyAny>>,
+        assert_function: Option<&'a Bound<'py, PyAny>>,
+    ) -> Self {
+        Self {
+            py,
+            own_way,
+            assert_function,
+        }
+    }
+
+    /// Write a value's code.
+    pub(super) fn write(&self, codes: &mut Codes, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+        match Kind::of(value)? {
+            Kind::Text => {
+                if let Ok(text) = value.cast_exact::<PyString>() {
+                    codes.hashed('u', text.to_str()?.as_bytes());
+                } else {
+                    let encoded = value.call_method1(intern!(self.py, "encode"), ("utf-8",))?;
+                    codes.hashed('u', encoded.cast::<PyBytes>()?.as_bytes());
+                }
+            }
+            Kind::Bytes => match self.decoded(value)? {
+                // the decoded text in UTF-8 is these very bytes again
+                Some(_) if value.is_exact_instance_of::<PyBytes>() => {
+                    codes.hashed('u', value.cast::<PyBytes>()?.as_bytes());
+                }
+                Some(text) => codes.plain("u", &md5_hex_of(&text)?),
+                None => codes.plain("u", &self.md5_of_bytes(value)?),
+            },
+            Kind::Container(container) => raw::deeper(self.py, depth, |depth| {
+                let mut open = codes.open(container);
+                for item in self.elements(container, value)?.try_iter()? {
+                    codes.element(&mut open);
+                    self.write(codes, &item?, depth)?;
+                }
+                codes.close(&open);
+                Ok(())
+            })?,
+            kind => self.write_plain(codes, kind, value, depth)?,
+        }
+        Ok(())
+    }
+
+    /// A value's code as `_serialize_for_key` returns it, through the helper's own methods.
+    pub(super) fn code(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        let Some(helper) = self.own_way else {
+            let mut codes = Codes::new();
+            self.write(&mut codes, value, 0)?;
+            return Ok(PyString::new(py, codes.as_str()).into_any());
+        };
+        let hash = |letter: &str, text: &Bound<'py, PyAny>| {
+            let hashed = helper.call_method1(intern!(py, "_hash"), (text,))?;
+            PyString::new(py, letter).add(hashed)
+        };
+        match Kind::of(value)? {
+            Kind::Text => hash("u", value),
+            Kind::Bytes => match self.decoded(value)? {
+                Some(text) => hash("u", &text),
+                None => PyString::new(py, "u").add(self.md5_of_bytes(value)?),
+            },
+            Kind::Container(container) => raw::deeper(py, 0, |_| {
+                let codes = PyList::empty(py);
+                for item in self.elements(container, value)?.try_iter()? {
+                    codes.append(helper.call_method1(intern!(py, "_serialize_for_key"), (item?,))?)?;
+                }
+                if container.is_sorted() {
+                    codes.sort()?;
+                }
+                let joined = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
+                hash(&container.letter().to_string(), &joined)
+            }),
+            kind => {
+                let mut codes = Codes::new();
+                self.write_plain(&mut codes, kind, value, 0)?;
+                Ok(PyString::new(py, codes.as_str()).into_any())
+            }
+        }
+    }
+
+    fn elements(&self, container: Container, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match container {
+            Container::Dict => value.call_method0(intern!(self.py, "items")),
+            Container::List | Container::Set => Ok(value.clone()),
+        }
+    }
+
+    /// The text of bytes; None, and a word to the assert function, if they are not UTF-8.
+    fn decoded(&self, value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = self.py;
+        match value.call_method1(intern!(py, "decode"), ("utf-8",)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => {
+                let message = "Non-utf8 encoded string used as cache vary on";
+                match self.assert_function {
+                    Some(assert) => assert.call1((false, message))?,
+                    None => py
+                        .import(intern!(py, "quickcache._log"))?
+                        .call_method1(intern!(py, "assert_function"), (false, message))?,
+                };
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn md5_of_bytes(&self, value: &Bound<'py, PyAny>) -> PyResult<String> {
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(wire::md5_hex(bytes.as_bytes()));
+        }
+        // An object that only says it is bytes: hashlib knows what else has a buffer.
+        self.py
+            .import(intern!(self.py, "hashlib"))?
+            .call_method1(intern!(self.py, "md5"), (value,))?
+            .call_method0(intern!(self.py, "hexdigest"))?
+            .extract()
+    }
+
+    /// The code of a value that is neither text nor one of the original's containers.
+    fn write_plain(
+        &self,
+        codes: &mut Codes,
+        kind: Kind,
+        value: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> PyResult<()> {
+        let py = self.py;
+        match kind {
+            Kind::Number => codes.plain("n", value.str()?.to_str()?),
+            Kind::Bool => {
+                let number = py.get_type::<PyInt>().call1((value,))?;
+                codes.plain("b", number.str()?.to_str()?);
+            }
+            Kind::None => codes.plain("N", ""),
+            Kind::Uuid => codes.plain("U", formatted(value)?.to_str()?),
+            Kind::DateTime => codes.plain("DT", formatted(&moment(value)?)?.to_str()?),
+            _ => self.write_extension(codes, value, depth)?,
+        }
+        Ok(())
+    }
+
+    /// The types that the original refuses. No code here is one of the original's.
+    fn write_extension(&self, codes: &mut Codes, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+        let py = self.py;
+        let is_a = |module, class| {
+            loaded(py, module, class)?.map_or(Ok(false), |class| value.is_instance(&class))
+        };
+        if value.is_instance_of::<PyDate>() {
+            codes.plain("d", value.call_method0(intern!(py, "isoformat"))?.str()?.to_str()?);
+        } else if value.is_instance_of::<PyTime>() {
+            codes.plain("t", value.call_method0(intern!(py, "isoformat"))?.str()?.to_str()?);
+        } else if value.is_instance_of::<PyDelta>() {
+            for (letters, part) in [("i", "days"), (":", "seconds"), (":", "microseconds")] {
+                codes.plain(letters, value.getattr(part)?.str()?.to_str()?);
+            }
+        } else if is_a("decimal", "Decimal")? {
+            codes.plain("c", value.str()?.to_str()?);
+        } else if is_a("enum", "Enum")? {
+            // Members by name; combinations of flags that have none, by value.
+            let name = value.getattr(intern!(py, "name"))?;
+            let member = if name.is_none() {
+                value.getattr(intern!(py, "value"))?.repr()?
+            } else {
+                name.str()?
+            };
+            let class = qualified_name(&value.get_type())?;
+            codes.hashed('E', format!("{class}.{}", member.to_str()?).as_bytes());
+        } else if is_a("pathlib", "PurePath")? {
+            let flavour = if is_a("pathlib", "PureWindowsPath")? { "windows" } else { "posix" };
+            codes.hashed('p', format!("{flavour}:{}", value.str()?.to_str()?).as_bytes());
+        } else if is_a("django.utils.functional", "Promise")?
+            && value.get_type().hasattr(intern!(py, "casefold"))?
+        {
+            codes.hashed('u', value.str()?.to_str()?.as_bytes());
+        } else if let Some(key) = value.get_type().getattr_opt(intern!(py, "__quickcache_key__"))? {
+            // The class is part of the code: a user's 1 is not an account's 1.
+            let substitute = key.call1((value,))?;
+            let own = raw::deeper(py, depth, |depth| {
+                let mut own = Codes::new();
+                match self.own_way {
+                    None => self.write(&mut own, &substitute, depth)?,
+                    Some(_) => own.plain("", self.code(&substitute)?.str()?.to_str()?),
+                }
+                Ok(own)
+            })?;
+            let class = qualified_name(&value.get_type())?;
+            codes.hashed('Q', format!("{class},{}", own.as_str()).as_bytes());
+        } else {
+            let message = PyString::new(py, "Bad type \"{}\": {}");
+            let message = message.call_method1(intern!(py, "format"), (value.get_type(), value))?;
+            return Err(PyValueError::new_err(message.unbind()));
+        }
+        Ok(())
+    }
+}
+
+/// The text of a moment: of aware ones in UTC, so that equal moments have equal codes.
+fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static UTC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let isoformat = intern!(py, "isoformat");
+    if !value.getattr(intern!(py, "tzinfo"))?.is_truthy()? {
+        return value.call_method0(isoformat);
+    }
+    let utc = UTC.import(py, "quickcache._utc", "utc")?;
+    match value.call_method1(intern!(py, "astimezone"), (utc,)) {
+        Ok(utc) => utc.call_method0(isoformat),
+        // Within a day of the calendar's edges a moment may have no UTC; its own text, whose offset
+        // is never that of UTC then, is nobody else's.
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => value.call_method0(isoformat),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `'{}'.format(value)` makes of a value.
+fn formatted<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    let py = value.py();
+    let text = PyString::new(py, "{}").call_method1(intern!(py, "format"), (value,))?;
+    Ok(text.cast_into()?)
+}
+
+fn qualified_name(class: &Bound<'_, PyType>) -> PyResult<String> {
+    Ok(format!("{}.{}", class.module()?, class.qualname()?))
+}
+
+fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    UUID.import(py, "uuid", "UUID")
+}

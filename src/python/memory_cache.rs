@@ -1,0 +1,260 @@
+//! `MemoryCache`: the memory tier as Python sees it.
+
+use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::clock::{AnyClock, ManualClock};
+use super::key;
+use super::timeout::{self, Life};
+use super::value::Stored;
+use crate::clock::{SystemClock, Timeout};
+use crate::flow::generation::Generation;
+use crate::key::packed::PackedKey;
+use crate::tier::memory::{MemoryTier, Options, Policy, Write};
+
+/// A bounded cache in this process's memory.
+#[pyclass(module = "quickcache", frozen, subclass, weakref)]
+pub(super) struct MemoryCache {
+    tier: MemoryTier<Stored, AnyClock>,
+    isolate: bool,
+}
+
+#[pymethods]
+impl MemoryCache {
+    #[new]
+    #[pyo3(signature = (*, max_entries = Some(10_000), max_bytes = None, timeout = None, isolate = true, policy = "tinylfu", clock = None),
+           text_signature = "(*, max_entries=10000, max_bytes=None, timeout=None, isolate=True, policy='tinylfu', clock=None)")]
+    fn new(
+        max_entries: Option<i128>,
+        max_bytes: Option<i128>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        isolate: bool,
+        policy: &str,
+        clock: Option<&Bound<'_, ManualClock>>,
+    ) -> PyResult<Self> {
+        let options = Options {
+            max_entries: bound("max_entries", max_entries)?,
+            max_bytes: bound("max_bytes", max_bytes)?,
+            timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
+            policy: Policy::named(policy)?,
+        };
+        let clock = match clock {
+            None => AnyClock::System(SystemClock),
+            Some(clock) => AnyClock::Manual(clock.get().0.clone()),
+        };
+        Ok(Self {
+            tier: MemoryTier::new(options, clock)?,
+            isolate,
+        })
+    }
+
+    #[pyo3(signature = (key, default = None))]
+    fn get<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.fetch(key.py(), &key::pack(key)?)?;
+        Ok(found.map(|(value, _)| value).or(default))
+    }
+
+    #[pyo3(signature = (key, value, timeout = Life::Default))]
+    fn set(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Life<'_>,
+    ) -> PyResult<()> {
+        let timeout = timeout.or(self.default_timeout())?;
+        self.store(key::pack(key)?, value, timeout, Write::Always)
+    }
+
+    fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.forget(&key::pack(key)?))
+    }
+
+    #[pyo3(signature = (key, timeout = Life::Default))]
+    fn touch(&self, key: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<bool> {
+        Ok(self.tier.touch(&key::pack(key)?, timeout.or(self.default_timeout())?))
+    }
+
+    fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let py = keys.py();
+        let values = PyDict::new(py);
+        for key in keys.try_iter()? {
+            let key = key?;
+            if let Some((value, _)) = self.fetch(py, &key::pack(&key)?)? {
+                values.set_item(key, value)?;
+            }
+        }
+        Ok(values)
+    }
+
+    #[pyo3(signature = (values, timeout = Life::Default))]
+    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<()> {
+        let timeout = timeout.or(self.default_timeout())?;
+        for item in values.call_method0(intern!(values.py(), "items"))?.try_iter()? {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+            self.store(key::pack(&key)?, &value, timeout, Write::Always)?;
+        }
+        Ok(())
+    }
+
+    fn delete_many(&self, keys: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let mut held = 0;
+        for key in keys.try_iter()? {
+            held += usize::from(self.forget(&key::pack(&key?)?));
+        }
+        Ok(held)
+    }
+
+    fn clear(&self) {
+        self.tier.clear();
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = PyDict::new(py);
+        for (name, count) in self.tier.stats().named() {
+            stats.set_item(name, count)?;
+        }
+        Ok(stats)
+    }
+
+    fn __len__(&self) -> usize {
+        self.tier.len()
+    }
+
+    /// A cache is true even when it is empty: `if cache:` asks whether there is one.
+    #[allow(clippy::unused_self)] // what PyO3 asks for
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.tier.contains(&key::pack(key)?))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let py = slf.py();
+        let this = slf.get();
+        Ok(format!(
+            "<{} max_entries={} max_bytes={} timeout={} isolate={} policy={}>",
+            slf.get_type().name()?,
+            this.max_entries().into_pyobject(py)?.repr()?,
+            this.max_bytes().into_pyobject(py)?.repr()?,
+            this.timeout().into_pyobject(py)?.repr()?,
+            this.isolate.into_pyobject(py)?.repr()?,
+            this.policy().into_pyobject(py)?.repr()?,
+        ))
+    }
+
+    #[getter]
+    fn max_entries(&self) -> Option<u64> {
+        self.tier.options().max_entries
+    }
+
+    #[getter]
+    fn max_bytes(&self) -> Option<u64> {
+        self.tier.options().max_bytes
+    }
+
+    #[getter]
+    fn timeout(&self) -> Option<f64> {
+        let life = self.tier.options().timeout.duration()?;
+        Some(life.as_secs_f64())
+    }
+
+    #[getter]
+    fn isolate(&self) -> bool {
+        self.isolate
+    }
+
+    #[getter]
+    fn policy(&self) -> &'static str {
+        self.tier.options().policy.name()
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Isolated values are immutable, private copies of plain data, or pickles: nothing in them
+        // can lead back to a cache, and the collector need not look at each.
+        if self.isolate {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        let visited = self.tier.try_visit(|stored| {
+            if result.is_ok() {
+                result = visit.call(stored.object());
+            }
+        });
+        debug_assert!(visited, "a lock was held during garbage collection");
+        result
+    }
+
+    fn __clear__(&self) {
+        self.tier.clear();
+    }
+}
+
+impl MemoryCache {
+    /// The value under `key` and how long it has yet to live. What cannot be decoded is a miss.
+    pub(super) fn fetch<'py>(
+        &self,
+        py: Python<'py>,
+        key: &PackedKey,
+    ) -> PyResult<Option<(Bound<'py, PyAny>, Option<Timeout>)>> {
+        let Some(found) = self.tier.get(key) else {
+            return Ok(None);
+        };
+        match found.value.into_value(py) {
+            Ok(value) => Ok(Some((value, found.remaining))),
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                self.tier.count_undecodable();
+                log::warn!(target: "quickcache", "a value in memory can no longer be read, and counts as missing: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keep `value` under `key`, on the condition of `write`.
+    pub(super) fn store(
+        &self,
+        key: PackedKey,
+        value: &Bound<'_, PyAny>,
+        timeout: Timeout,
+        write: Write,
+    ) -> PyResult<()> {
+        let (stored, size) = Stored::prepare(value, self.isolate)?;
+        self.tier.set(key, stored, size, timeout, write);
+        Ok(())
+    }
+
+    /// Forget `key`; whether it was held.
+    pub(super) fn forget(&self, key: &PackedKey) -> bool {
+        self.tier.delete(key)
+    }
+
+    /// The key's generation, to be taken before what is to be stored is read or computed.
+    pub(super) fn generation(&self, key: &PackedKey) -> Generation {
+        self.tier.generation(key)
+    }
+
+    /// The life of a value that is set without one.
+    pub(super) fn default_timeout(&self) -> Timeout {
+        self.tier.options().timeout
+    }
+}
+
+fn bound(option: &str, given: Option<i128>) -> PyResult<Option<u64>> {
+    match given {
+        Some(given) if given < 1 => Err(PyValueError::new_err(format!(
+            "{option} must be at least 1, or None for no such bound, not {given}"
+        ))),
+        Some(given) => Ok(Some(u64::try_from(given).unwrap_or(u64::MAX))),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,249 @@
+//! Tiers of either kind: ours, asked without entering Python, and any object with their methods.
+
+use std::cell::Cell;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyTuple};
+
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
+use super::key::Key;
+use super::logging;
+use super::memory_cache::MemoryCache;
+use super::timeout;
+use crate::clock::Timeout;
+use crate::flow::generation::Generation;
+use crate::tier::memory::Write;
+use crate::tier::stack::{self, Hit};
+use crate::tier::{Found, Tier};
+
+/// One tier for the time of one operation.
+pub(super) enum AnyTier<'py> {
+    /// Our memory tier, alone or with presets around it.
+    Memory {
+        /// What the caller was given: the cache or the presets.
+        object: Bound<'py, PyAny>,
+        cache: Bound<'py, MemoryCache>,
+        /// The life to set values with, if not the cache's own.
+        timeout: Option<Timeout>,
+        /// A function whose text goes before the key.
+        prefix: Option<Bound<'py, PyAny>>,
+        /// The key's generation when it was found missing: what is stored next must be no older.
+        missed: Cell<Option<Generation>>,
+    },
+    /// Anything else: called as the original calls it.
+    Foreign(Bound<'py, PyAny>),
+}
+
+impl<'py> AnyTier<'py> {
+    fn of(object: Bound<'py, PyAny>) -> PyResult<Self> {
+        let class = object.get_type();
+        if MEMORY_CACHE.holds_for(&class) {
+            let cache = object.cast::<MemoryCache>()?.clone();
+            return Ok(Self::memory(object, cache, None, None));
+        }
+        if CACHE_WITH_PRESETS.holds_for(&class) {
+            let fields = object.cast::<PyTuple>()?;
+            let (cache, timeout, prefix) = (fields.get_item(0)?, fields.get_item(1)?, fields.get_item(2)?);
+            // A timeout we cannot read is for the method to refuse, at the call that passes it on.
+            if MEMORY_CACHE.holds_for(&cache.get_type())
+                && let Ok(timeout) = timeout::extract(&timeout)
+            {
+                let prefix = if prefix.is_truthy()? { Some(prefix) } else { None };
+                let cache = cache.cast_into::<MemoryCache>()?;
+                return Ok(Self::memory(object, cache, Some(timeout), prefix));
+            }
+        }
+        Ok(Self::Foreign(object))
+    }
+
+    fn memory(
+        object: Bound<'py, PyAny>,
+        cache: Bound<'py, MemoryCache>,
+        timeout: Option<Timeout>,
+        prefix: Option<Bound<'py, PyAny>>,
+    ) -> Self {
+        Self::Memory {
+            object,
+            cache,
+            timeout,
+            prefix,
+            missed: Cell::new(None),
+        }
+    }
+
+    fn object(&self) -> &Bound<'py, PyAny> {
+        match self {
+            Self::Memory { object, .. } | Self::Foreign(object) => object,
+        }
+    }
+}
+
+/// The key with the prefix function's text before it; None if that says to skip this cache.
+fn prefixed<'py>(prefix: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Option<Key<'py>>> {
+    match prefix.call0() {
+        Ok(text) => Ok(Some(Key::from_object(text.add(key.object())?))),
+        Err(error) if is_force_skip(prefix.py(), &error)? => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+    use pyo3::sync::PyOnceLock;
+    use pyo3::types::PyType;
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(error.matches(py, CLASS.import(py, "quickcache._tiers", "ForceSkipCache")?)?)
+}
+
+/// Run `operation` with the key that a memory tier is asked for.
+macro_rules! with_key {
+    ($prefix:expr, $key:expr, $skipped:expr, |$packed:ident| $operation:expr) => {{
+        let prefixed = match $prefix {
+            None => None,
+            Some(prefix) => match prefixed(prefix, $key)? {
+                None => return Ok($skipped),
+                prefixed => prefixed,
+            },
+        };
+        let $packed = prefixed.as_ref().unwrap_or($key).packed()?;
+        $operation
+    }};
+}
+
+impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
+    type Error = PyErr;
+
+    fn get(&self, key: &Key<'py>) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
+        match self {
+            Self::Memory {
+                cache,
+                prefix,
+                missed,
+                ..
+            } => with_key!(prefix, key, None, |packed| {
+                let py = cache.py();
+                let cache = cache.get();
+                missed.set(Some(cache.generation(packed)));
+                Ok(cache
+                    .fetch(py, packed)?
+                    .filter(|(value, _)| !value.is(py.Ellipsis()))
+                    .map(|(value, remaining)| Found { value, remaining }))
+            }),
+            Self::Foreign(cache) => {
+                let py = cache.py();
+                let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
+                let value = cache.call_method(intern!(py, "get"), (key.object(),), Some(&default))?;
+                Ok((!value.is(py.Ellipsis())).then_some(Found {
+                    value,
+                    remaining: None,
+                }))
+            }
+        }
+    }
+
+    fn set(&self, key: &Key<'py>, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
+        match self {
+            Self::Memory {
+                cache,
+                timeout,
+                prefix,
+                missed,
+                ..
+            } => with_key!(prefix, key, (), |packed| {
+                let cache = cache.get();
+                let own = timeout.unwrap_or_else(|| cache.default_timeout());
+                let timeout = at_most.map_or(own, |most| own.min(most));
+                let write = missed.take().map_or(Write::Always, Write::IfUnchanged);
+                cache.store(packed.clone(), value, timeout, write)
+            }),
+            Self::Foreign(cache) => {
+                cache.call_method1(intern!(cache.py(), "set"), (key.object(), value))?;
+                Ok(())
+            }
+        }
+    }
+
+    fn delete(&self, key: &Key<'py>) -> PyResult<()> {
+        match self {
+            Self::Memory { cache, prefix, .. } => with_key!(prefix, key, (), |packed| {
+                cache.get().forget(packed);
+                Ok(())
+            }),
+            Self::Foreign(cache) => {
+                cache.call_method1(intern!(cache.py(), "delete"), (key.object(),))?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The tiers a cache consists of: those of a TieredCache, or the cache alone.
+pub(super) fn tiers_of<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Vec<AnyTier<'py>>> {
+    if TIERED_CACHE.holds_for(&cache.get_type()) {
+        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+        return caches.try_iter()?.map(|tier| AnyTier::of(tier?)).collect();
+    }
+    Ok(vec![AnyTier::of(cache.clone())?])
+}
+
+/// The part of TieredCache that runs in Rust.
+#[pyclass(module = "quickcache._native", frozen, subclass, weakref)]
+pub(super) struct TieredBase;
+
+#[pymethods]
+impl TieredBase {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
+    ) -> Self {
+        Self
+    }
+
+    #[pyo3(signature = (key, default = None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let tiers = Self::tiers(slf)?;
+        let Some(Hit { found, tier }) = stack::get(&tiers, &Key::from_object(key))? else {
+            return Ok(default);
+        };
+        log_hit(&tiers, tier)?;
+        Ok(Some(found.value))
+    }
+
+    fn set<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        stack::set(&Self::tiers(slf)?, &Key::from_object(key), value)
+    }
+
+    fn delete<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>) -> PyResult<()> {
+        stack::delete(&Self::tiers(slf)?, &Key::from_object(key))
+    }
+}
+
+impl TieredBase {
+    fn tiers<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<AnyTier<'py>>> {
+        let caches = slf.getattr(intern!(slf.py(), "caches"))?;
+        caches.try_iter()?.map(|tier| AnyTier::of(tier?)).collect()
+    }
+}
+
+fn log_hit(tiers: &[AnyTier<'_>], hit: usize) -> PyResult<()> {
+    let py = tiers[hit].object().py();
+    if !logging::debug_enabled(py)? {
+        return Ok(());
+    }
+    let class_name = |tier: &AnyTier<'_>| -> PyResult<String> {
+        tier.object()
+            .getattr(intern!(py, "__class__"))?
+            .getattr(intern!(py, "__name__"))?
+            .extract()
+    };
+    let missed = tiers[..hit].iter().map(class_name).collect::<PyResult<Vec<_>>>()?;
+    let missed = pyo3::types::PyList::new(py, missed)?;
+    logging::debug(py, &format!("missed caches: {missed}"))?;
+    logging::debug(py, &format!("hit cache: {}", class_name(&tiers[hit])?))
+}

@@ -1,0 +1,88 @@
+//! Lives as Python gives them: seconds, timedeltas, None for ever.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDelta, PyFloat, PyInt};
+
+use crate::clock::Timeout;
+
+/// A timeout as an argument, which may be left out.
+pub(super) enum Life<'py> {
+    /// Left out, or given as Ellipsis.
+    Default,
+    /// Given.
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Life<'py> {
+    type Error = Infallible;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        if given.is(given.py().Ellipsis()) {
+            Ok(Self::Default)
+        } else {
+            Ok(Self::Given(given.to_owned()))
+        }
+    }
+}
+
+impl Life<'_> {
+    /// The timeout given, or else `default`.
+    pub(super) fn or(self, default: Timeout) -> PyResult<Timeout> {
+        match self {
+            Self::Default => Ok(default),
+            Self::Given(given) => extract(&given),
+        }
+    }
+}
+
+/// A timeout: seconds, a timedelta, or None for ever.
+pub(super) fn extract(given: &Bound<'_, PyAny>) -> PyResult<Timeout> {
+    if given.is_none() {
+        return Ok(Timeout::FOREVER);
+    }
+    let seconds = seconds(given)?;
+    if seconds <= 0.0 {
+        return Ok(Timeout::NONE);
+    }
+    Ok(Duration::try_from_secs_f64(seconds).map_or(Timeout::FOREVER, Timeout::after))
+}
+
+/// A stretch of time, for a clock to be turned by.
+pub(super) fn duration(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds = seconds(given)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        PyValueError::new_err(format!(
+            "a clock turns forward by a finite time, not by {seconds} s"
+        ))
+    })
+}
+
+/// The seconds of a number or a timedelta; an integer too large for a float is infinite.
+fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    let py = given.py();
+    let number = if given.is_instance_of::<PyDelta>() {
+        &given.call_method0("total_seconds")?
+    } else if given.is_instance_of::<PyInt>() || given.is_instance_of::<PyFloat>() {
+        given
+    } else {
+        let name = given.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "a timeout is seconds (int or float), a timedelta, or None for ever, not {name}: {}",
+            given.repr()?
+        )));
+    };
+    let seconds = match number.extract::<f64>() {
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+            if number.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY }
+        }
+        other => other?,
+    };
+    if seconds.is_nan() {
+        return Err(PyValueError::new_err("a timeout cannot be nan"));
+    }
+    Ok(seconds)
+}

@@ -1,0 +1,387 @@
+//! Values kept apart from their callers: what one does to a returned value, no other sees.
+//!
+//! Immutable values are shared as they are. Plain containers (exact dict, list, set and tuple of
+//! plain data) are kept as a private copy and copied again for each caller. Anything else is kept
+//! pickled. What is identical inside one value stays identical in its copies.
+
+use std::collections::HashMap;
+
+use pyo3::exceptions::PyRecursionError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyBytes, PyComplex, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt,
+    PyList, PyRange, PySet, PyString, PyTime, PyTuple, PyType, PyTzInfo, PyTzInfoAccess,
+};
+
+use super::errors::UncacheableValueError;
+
+/// A value as the memory tier keeps it.
+pub(super) enum Stored {
+    /// The object itself.
+    Shared(Py<PyAny>),
+    /// A private copy of plain containers, each of which stands in one place only.
+    Tree(Py<PyAny>),
+    /// The same with containers that stand in several places, or in themselves.
+    Graph(Py<PyAny>),
+    /// The value's pickle.
+    Pickled(Py<PyBytes>),
+}
+
+impl Clone for Stored {
+    fn clone(&self) -> Self {
+        Python::attach(|py| match self {
+            Self::Shared(object) => Self::Shared(object.clone_ref(py)),
+            Self::Tree(copy) => Self::Tree(copy.clone_ref(py)),
+            Self::Graph(copy) => Self::Graph(copy.clone_ref(py)),
+            Self::Pickled(pickle) => Self::Pickled(pickle.clone_ref(py)),
+        })
+    }
+}
+
+/// Containers within one another beyond which a value is pickled instead of copied.
+const DEEPEST_COPY: usize = 100;
+/// What a pickle is written in: the newest protocol that every supported Python reads.
+const PICKLE_PROTOCOL: u8 = 5;
+
+impl Stored {
+    /// Make a value ready to be kept, and estimate its size in bytes.
+    ///
+    /// `UncacheableValueError` for a value that can be neither copied nor pickled.
+    pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Self, usize)> {
+        if !isolate {
+            return Ok((Self::Shared(value.clone().unbind()), size_of(value)));
+        }
+        if is_immutable(value, 0)? {
+            return Ok((Self::Shared(value.clone().unbind()), size_of(value)));
+        }
+        let mut copier = Copier::new(true);
+        if let Some(copy) = copier.copy(value, 0)? {
+            let copy = copy.unbind();
+            let stored = if copier.met_again { Self::Graph(copy) } else { Self::Tree(copy) };
+            return Ok((stored, copier.size));
+        }
+        let pickle = pickle(value)?;
+        let size = pickle.as_bytes().len() + 33;
+        Ok((Self::Pickled(pickle.unbind()), size))
+    }
+
+    /// The value for a caller. An error says that its pickle can no longer be read.
+    pub(super) fn into_value(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Shared(object) => Ok(object.into_bound(py)),
+            Self::Tree(copy) => copy_tree(copy.bind(py)),
+            Self::Graph(copy) => {
+                let copied = Copier::new(false).copy(copy.bind(py), 0)?;
+                // a private copy consists of what can be copied
+                Ok(copied.unwrap_or_else(|| copy.into_bound(py)))
+            }
+            Self::Pickled(pickle) => py
+                .import(intern!(py, "pickle"))?
+                .call_method1(intern!(py, "loads"), (pickle,)),
+        }
+    }
+
+    /// The object held, for the garbage collector.
+    pub(super) fn object(&self) -> &Py<PyAny> {
+        match self {
+            Self::Shared(object) | Self::Tree(object) | Self::Graph(object) => object,
+            Self::Pickled(pickle) => pickle.as_any(),
+        }
+    }
+}
+
+fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = value.py();
+    let dumped = py
+        .import(intern!(py, "pickle"))?
+        .call_method1(intern!(py, "dumps"), (value, PICKLE_PROTOCOL));
+    match dumped {
+        Ok(pickle) => Ok(pickle.cast_into::<PyBytes>()?),
+        Err(error)
+            if error.is_instance_of::<pyo3::exceptions::PyException>(py)
+                && !error.is_instance_of::<PyRecursionError>(py)
+                && !error.is_instance_of::<pyo3::exceptions::PyMemoryError>(py) =>
+        {
+            let name = value.get_type().qualname()?;
+            let refusal = UncacheableValueError::new_err(format!(
+                "cannot keep a value of type {name} apart from its caller, since it cannot be pickled ({}). \
+                 Return plain data, make the type picklable, or have the object itself shared: \
+                 MemoryCache(isolate=False)",
+                error.value(py)
+            ));
+            refusal.set_cause(py, Some(error));
+            Err(refusal)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether nobody can change the value: the types known for it, and tuples and frozensets of those.
+fn is_immutable(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
+    if value.is_none()
+        || value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBytes>()
+    {
+        return Ok(true);
+    }
+    if depth > DEEPEST_COPY {
+        return Ok(false);
+    }
+    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        for item in tuple {
+            if !is_immutable(&item, depth + 1)? {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
+    }
+    if let Ok(set) = value.cast_exact::<PyFrozenSet>() {
+        for item in set {
+            if !is_immutable(&item, depth + 1)? {
+                return Ok(false);
+            }
+        }
+        return Ok(true);
+    }
+    if value.is_exact_instance_of::<PyList>()
+        || value.is_exact_instance_of::<PyDict>()
+        || value.is_exact_instance_of::<PySet>()
+    {
+        return Ok(false);
+    }
+    is_known_immutable(value)
+}
+
+fn is_known_immutable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    if value.is_exact_instance_of::<PyComplex>()
+        || value.is_exact_instance_of::<PyRange>()
+        || value.is_exact_instance_of::<PyDate>()
+        || value.is_exact_instance_of::<PyDelta>()
+        || value.is(py.Ellipsis())
+        || value.is(py.NotImplemented())
+    {
+        return Ok(true);
+    }
+    if let Ok(moment) = value.cast_exact::<PyDateTime>() {
+        return is_immutable_zone(moment.get_tzinfo());
+    }
+    if let Ok(time) = value.cast_exact::<PyTime>() {
+        return is_immutable_zone(time.get_tzinfo());
+    }
+    let class = value.get_type();
+    if is_one_of(
+        &class,
+        &[
+            ("decimal", "Decimal"),
+            ("uuid", "UUID"),
+            ("fractions", "Fraction"),
+            ("pathlib", "PosixPath"),
+            ("pathlib", "WindowsPath"),
+            ("pathlib", "PurePosixPath"),
+            ("pathlib", "PureWindowsPath"),
+        ],
+    )? {
+        return Ok(true);
+    }
+    // There is one object for each member of an enumeration, and a pickle would name it.
+    match loaded(py, "enum", "Enum")? {
+        Some(base) => class.is_subclass(&base),
+        None => Ok(false),
+    }
+}
+
+fn is_immutable_zone(zone: Option<Bound<'_, PyTzInfo>>) -> PyResult<bool> {
+    zone.map_or(Ok(true), |zone| {
+        is_one_of(
+            &zone.get_type(),
+            &[("datetime", "timezone"), ("zoneinfo", "ZoneInfo")],
+        )
+    })
+}
+
+fn is_one_of(class: &Bound<'_, PyType>, known: &[(&str, &str)]) -> PyResult<bool> {
+    let name = class.name()?;
+    for (module, known) in known {
+        if name == *known && loaded(class.py(), module, known)?.is_some_and(|known| class.is(&known)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A class of a module, if that is loaded: where it is not, there can be no instances.
+pub(super) fn loaded<'py>(
+    py: Python<'py>,
+    module: &str,
+    class: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let modules = MODULES.get_or_try_init(py, || {
+        let modules = py.import("sys")?.getattr("modules")?;
+        Ok::<_, PyErr>(modules.cast_into::<PyDict>()?.unbind())
+    })?;
+    let module = modules.bind(py).get_item(module)?;
+    module.map_or(Ok(None), |module| module.getattr_opt(class))
+}
+
+/// A container and its copy; None while a tuple's is being made.
+type Copied<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+
+/// Copies plain containers, each once.
+struct Copier<'py> {
+    /// By address: the container, kept alive so that the address stays its own, and its copy.
+    copies: HashMap<usize, Copied<'py>, ahash::RandomState>,
+    /// Whether a container was met a second time.
+    met_again: bool,
+    /// Whether what is copied is the caller's, and has yet to be found plain.
+    examine: bool,
+    size: usize,
+}
+
+impl<'py> Copier<'py> {
+    fn new(examine: bool) -> Self {
+        Self {
+            copies: HashMap::default(),
+            met_again: false,
+            examine,
+            size: 0,
+        }
+    }
+
+    /// A copy of `value`; None if there is something in it that is not plain data.
+    fn copy(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.size += if self.examine { size_of(value) } else { 0 };
+        if is_immutable(value, depth)? {
+            return Ok(Some(value.clone()));
+        }
+        if depth > DEEPEST_COPY {
+            return Ok(None);
+        }
+        if let Some((_, copy)) = self.copies.get(&value.as_ptr().addr()) {
+            self.met_again = true;
+            // None: a tuple that contains itself and is still being copied; pickle knows how
+            return Ok(copy.clone());
+        }
+        if let Ok(list) = value.cast_exact::<PyList>() {
+            let copy = list.get_slice(0, usize::MAX);
+            self.remember(value, Some(copy.as_any()));
+            for index in 0..copy.len() {
+                let Some(item) = self.copy(&copy.get_item(index)?, depth + 1)? else {
+                    return Ok(None);
+                };
+                copy.set_item(index, item)?;
+            }
+            Ok(Some(copy.into_any()))
+        } else if let Ok(dict) = value.cast_exact::<PyDict>() {
+            let copy = dict.copy()?;
+            self.remember(value, Some(copy.as_any()));
+            for (key, item) in copy.iter() {
+                if !is_immutable(&key, depth + 1)? {
+                    return Ok(None);
+                }
+                self.size += if self.examine { size_of(&key) } else { 0 };
+                let Some(item) = self.copy(&item, depth + 1)? else {
+                    return Ok(None);
+                };
+                copy.set_item(key, item)?;
+            }
+            Ok(Some(copy.into_any()))
+        } else if let Ok(set) = value.cast_exact::<PySet>() {
+            let copy = copy_set(set)?;
+            self.remember(value, Some(&copy));
+            for item in copy.cast::<PySet>()? {
+                if !is_immutable(&item, depth + 1)? {
+                    return Ok(None);
+                }
+                self.size += if self.examine { size_of(&item) } else { 0 };
+            }
+            Ok(Some(copy))
+        } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            self.remember(value, None);
+            let mut items = Vec::with_capacity(tuple.len());
+            for item in tuple {
+                let Some(item) = self.copy(&item, depth + 1)? else {
+                    return Ok(None);
+                };
+                items.push(item);
+            }
+            let copy = PyTuple::new(value.py(), items)?.into_any();
+            self.remember(value, Some(&copy));
+            Ok(Some(copy))
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn remember(&mut self, value: &Bound<'py, PyAny>, copy: Option<&Bound<'py, PyAny>>) {
+        self.copies
+            .insert(value.as_ptr().addr(), (value.clone(), copy.cloned()));
+    }
+}
+
+/// A copy of containers that are known to be plain and to stand in one place only.
+fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(dict) = value.cast_exact::<PyDict>() {
+        let copy = dict.copy()?;
+        for (key, item) in copy.iter() {
+            if is_container(&item) {
+                copy.set_item(key, copy_tree(&item)?)?;
+            }
+        }
+        Ok(copy.into_any())
+    } else if let Ok(list) = value.cast_exact::<PyList>() {
+        let copy = list.get_slice(0, usize::MAX);
+        for (index, item) in list.iter().enumerate() {
+            if is_container(&item) {
+                copy.set_item(index, copy_tree(&item)?)?;
+            }
+        }
+        Ok(copy.into_any())
+    } else if let Ok(set) = value.cast_exact::<PySet>() {
+        copy_set(set)
+    } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        if is_immutable(value, 0)? {
+            return Ok(value.clone());
+        }
+        let items = tuple.iter().map(|item| copy_tree(&item)).collect::<PyResult<Vec<_>>>()?;
+        Ok(PyTuple::new(value.py(), items)?.into_any())
+    } else {
+        Ok(value.clone())
+    }
+}
+
+/// Whether the value has to be looked into when it is copied.
+fn is_container(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyDict>()
+        || value.is_exact_instance_of::<PyList>()
+        || value.is_exact_instance_of::<PySet>()
+        || value.is_exact_instance_of::<PyTuple>()
+}
+
+/// A copy made from the hashes that the set has: no element's `__hash__` is called.
+fn copy_set<'py>(set: &Bound<'py, PySet>) -> PyResult<Bound<'py, PyAny>> {
+    set.call_method0(intern!(set.py(), "copy"))
+}
+
+/// An estimate of an object's own memory in bytes, without what it refers to.
+fn size_of(value: &Bound<'_, PyAny>) -> usize {
+    if value.is_none() || value.is_exact_instance_of::<PyBool>() {
+        return 0;
+    }
+    if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
+        return 28;
+    }
+    let py = value.py();
+    value
+        .get_type()
+        .call_method1(intern!(py, "__sizeof__"), (value,))
+        .and_then(|size| size.extract())
+        // A class may say anything of its size, and what it says is only an estimate.
+        .unwrap_or(64)
+}

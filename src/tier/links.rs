@@ -1,0 +1,130 @@
+//! A stack of slot numbers that the eviction listener can push to: no lock, no allocation.
+//!
+//! Each slot has one link, in chunks that never move, so a slot can be on the stack once. Whoever
+//! takes, takes all: with pushes and whole takes only, there is no ABA problem.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const NONE: u32 = u32::MAX;
+const FIRST_CHUNK: usize = 256;
+// 256 * (2^25 - 1) slots: far more than fit into memory
+const CHUNKS: usize = 25;
+
+/// The links of all slots, and the head of the stack.
+#[derive(Debug)]
+pub(super) struct Links {
+    head: AtomicU32,
+    chunks: [OnceLock<Box<[AtomicU32]>>; CHUNKS],
+}
+
+impl Links {
+    pub(super) fn new() -> Self {
+        Self {
+            head: AtomicU32::new(NONE),
+            chunks: [const { OnceLock::new() }; CHUNKS],
+        }
+    }
+
+    /// Make the link of a new slot. False if there can be no more.
+    pub(super) fn reserve(&self, slot: u32) -> bool {
+        let (chunk, _) = place(slot);
+        let Some(cell) = self.chunks.get(chunk) else {
+            return false;
+        };
+        cell.get_or_init(|| {
+            (0..FIRST_CHUNK << chunk)
+                .map(|_| AtomicU32::new(NONE))
+                .collect()
+        });
+        true
+    }
+
+    fn link(&self, slot: u32) -> Option<&AtomicU32> {
+        let (chunk, offset) = place(slot);
+        self.chunks.get(chunk)?.get()?.get(offset)
+    }
+
+    /// Put a slot on the stack. Neither allocates nor locks nor panics.
+    pub(super) fn push(&self, slot: u32) {
+        let Some(link) = self.link(slot) else { return };
+        let mut head = self.head.load(Ordering::Relaxed);
+        loop {
+            link.store(head, Ordering::Relaxed);
+            match self
+                .head
+                .compare_exchange_weak(head, slot, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(newer) => head = newer,
+            }
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed) == NONE
+    }
+
+    /// Take the whole stack; pass each of its slots on.
+    pub(super) fn take_all(&self, mut each: impl FnMut(u32)) {
+        let mut slot = self.head.swap(NONE, Ordering::Acquire);
+        while slot != NONE {
+            // read first: once passed on, the slot may be used and pushed again
+            let next = self
+                .link(slot)
+                .map_or(NONE, |link| link.load(Ordering::Relaxed));
+            each(slot);
+            slot = next;
+        }
+    }
+}
+
+/// The chunk and the place in it of a slot: each chunk is twice as long as the one before.
+fn place(slot: u32) -> (usize, usize) {
+    let position = slot as usize + FIRST_CHUNK;
+    let chunk = (position / FIRST_CHUNK).ilog2() as usize;
+    (chunk, position - (FIRST_CHUNK << chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_dense_and_in_order() {
+        let mut expected = Vec::new();
+        for chunk in 0..4 {
+            expected.extend((0..FIRST_CHUNK << chunk).map(|offset| (chunk, offset)));
+        }
+        let found: Vec<_> = (0..u32::try_from(expected.len()).unwrap())
+            .map(place)
+            .collect();
+        assert_eq!(expected, found);
+    }
+
+    #[test]
+    fn what_is_pushed_by_many_threads_is_taken_once() {
+        let links = Links::new();
+        let slots = 4 * 5_000_u32;
+        assert!((0..slots).all(|slot| links.reserve(slot)));
+        let taken = std::sync::Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (links, taken) = (&links, &taken);
+                scope.spawn(move || {
+                    for slot in (0..slots).filter(|slot| slot % 4 == thread) {
+                        links.push(slot);
+                        if slot % 7 == 0 {
+                            links.take_all(|slot| taken.lock().unwrap().push(slot));
+                        }
+                    }
+                });
+            }
+        });
+        links.take_all(|slot| taken.lock().unwrap().push(slot));
+        let mut taken = taken.into_inner().unwrap();
+        taken.sort_unstable();
+        assert_eq!((0..slots).collect::<Vec<_>>(), taken);
+    }
+}

@@ -1,0 +1,582 @@
+//! The memory tier: values in a slab, and moka to decide which of them stay.
+//!
+//! moka maps a keyed fingerprint of the packed key to a slot number and knows no values; every read
+//! compares the slot's key. A slot is freed only when moka's listener has reported it, exactly
+//! once. The listener pushes the number onto a lock-free stack, and the calls here drain that stack
+//! after each use of moka. So values are dropped outside of moka and of every lock, where a
+//! destructor may use this very tier.
+//!
+//! Order of locks: gate, store, shard of generations, slab. Nothing foreign runs under any of them.
+
+use std::mem;
+use std::sync::Arc;
+use std::thread;
+
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use parking_lot::{Mutex, RwLock};
+
+use super::links::Links;
+use super::slab::{Look, Slab};
+use super::Found;
+use crate::clock::{Clock, Deadline, Timeout};
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::flow::generation::{Epochs, Generation, Generations};
+use crate::gate;
+use crate::key::packed::PackedKey;
+use crate::stats::{Counters, Stats};
+
+/// What moka weighs against when sizes count: an entry's weight has to fit into 32 bits.
+const CAPACITY: u64 = u32::MAX as u64;
+/// An entry's own memory beside its value's and its key's: slot, link, and what moka keeps for it.
+const OVERHEAD: usize = 300;
+/// Slots looked at for values whose life is over: at each write, and at each read once a second.
+const SWEPT_BY_WRITE: usize = 4;
+const SWEPT_BY_READ: usize = 64;
+const SWEEP_INTERVAL: u64 = 1_000_000_000;
+/// A larger index is dropped in a thread of its own: 100,000 entries take some 20 ms.
+const LARGE_INDEX: u64 = 1_000;
+
+/// What decides which values stay when the tier is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Frequency of use: the best hit ratio; may refuse a newcomer.
+    TinyLfu,
+    /// Recency of use: a newcomer always gets in.
+    Lru,
+}
+
+impl Policy {
+    /// The policy of a name.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        match name {
+            "tinylfu" => Ok(Self::TinyLfu),
+            "lru" => Ok(Self::Lru),
+            _ => Err(Error::UnknownChoice {
+                option: "policy",
+                given: name.to_owned(),
+                accepted: &["tinylfu", "lru"],
+            }),
+        }
+    }
+
+    /// The policy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TinyLfu => "tinylfu",
+            Self::Lru => "lru",
+        }
+    }
+}
+
+/// The bounds of a memory tier.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The most values held.
+    pub max_entries: Option<u64>,
+    /// The most memory taken, in bytes, by estimate.
+    pub max_bytes: Option<u64>,
+    /// The life of a value that is set without one.
+    pub timeout: Timeout,
+    /// What decides which values stay.
+    pub policy: Policy,
+}
+
+impl Options {
+    fn check(self) -> Result<Self, Error> {
+        for (option, bound) in [
+            ("max_entries", self.max_entries),
+            ("max_bytes", self.max_bytes),
+        ] {
+            if bound == Some(0) {
+                return Err(Error::ZeroBound { option });
+            }
+        }
+        Ok(self)
+    }
+
+    /// An entry's share of the capacity; None if it is larger than the whole.
+    fn weight(&self, size: u32) -> Option<u32> {
+        let Some(max_bytes) = self.max_bytes else {
+            return Some(1);
+        };
+        let by_bytes = (u64::from(size) * CAPACITY).div_ceil(max_bytes);
+        let by_count = self.max_entries.map_or(0, |most| CAPACITY.div_ceil(most));
+        u32::try_from(by_bytes.max(by_count)).ok()
+    }
+
+    fn capacity(&self) -> Option<u64> {
+        self.max_bytes.map(|_| CAPACITY).or(self.max_entries)
+    }
+
+    /// Whether more is held than the bounds and the writes that moka has not yet seen account for.
+    fn exceeded(&self, entries: usize, bytes: u64) -> bool {
+        let over = |held: u64, most: Option<u64>, slack: u64| {
+            most.is_some_and(|most| held > most.saturating_add(most / 32).saturating_add(slack))
+        };
+        over(entries as u64, self.max_entries, 64) || over(bytes, self.max_bytes, 64 * 1024)
+    }
+
+    /// Shards for generations and epochs: enough that keys seldom share one, in little memory.
+    fn shards(&self) -> usize {
+        let entries = self.max_entries.unwrap_or(u64::MAX).clamp(64, 8_192);
+        usize::try_from(entries).unwrap_or(8_192)
+    }
+}
+
+/// On what condition a value is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Write {
+    /// In any case; what was read or computed before is void.
+    Always,
+    /// Only if nothing was cleared or written by request since this generation was taken.
+    IfUnchanged(Generation),
+}
+
+/// What moka holds for a fingerprint.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    slot: u32,
+    weight: u32,
+}
+
+/// Values in this process's memory.
+pub struct MemoryTier<V, C> {
+    options: Options,
+    clock: C,
+    hasher: ahash::RandomState,
+    generations: Generations,
+    epochs: Arc<Epochs>,
+    counters: Arc<Counters>,
+    store: RwLock<Store<V>>,
+}
+
+impl<V: Clone, C: Clock> MemoryTier<V, C> {
+    /// An empty tier. `Error::ZeroBound` for a bound of 0.
+    pub fn new(options: Options, clock: C) -> Result<Self, Error> {
+        gate::install();
+        let options = options.check()?;
+        let epochs = Arc::new(Epochs::new(options.shards()));
+        let counters = Arc::default();
+        Ok(Self {
+            store: RwLock::new(Store::new(&options, &epochs, &counters)),
+            generations: Generations::new(options.shards().min(1_024)),
+            hasher: ahash::RandomState::new(),
+            options,
+            clock,
+            epochs,
+            counters,
+        })
+    }
+
+    /// The tier's bounds.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn fingerprint(&self, key: &PackedKey) -> u64 {
+        self.hasher.hash_one(key.as_bytes())
+    }
+
+    /// The generation of `key`: take it before reading or computing what is to be stored.
+    pub fn generation(&self, key: &PackedKey) -> Generation {
+        let _pass = gate::enter();
+        self.generations.current(self.fingerprint(key))
+    }
+
+    /// The value under `key`, and how long it has yet to live.
+    pub fn get(&self, key: &PackedKey) -> Option<Found<V>> {
+        let mut dead = Vec::new();
+        let _pass = gate::enter();
+        let store = self.store.read();
+        let found = self.find(&store, key, &mut dead);
+        store.drain(&mut dead);
+        match &found {
+            Some(_) => self.counters.hits.add(1),
+            None => self.counters.misses.add(1),
+        }
+        found
+    }
+
+    fn find(&self, store: &Store<V>, key: &PackedKey, dead: &mut Vec<V>) -> Option<Found<V>> {
+        let fingerprint = self.fingerprint(key);
+        // Between moka's answer and the look, the slot may have been freed and used anew: ask twice.
+        for _ in 0..2 {
+            let Held { slot, .. } = store.index().get(&fingerprint)?;
+            let mut slab = store.slab.lock();
+            match slab.look(slot, key) {
+                Look::OtherKey => {}
+                Look::Empty => return None,
+                Look::Value(entry) if entry.deadline == Deadline::NEVER => {
+                    return Some(Found {
+                        value: entry.value.clone(),
+                        remaining: Some(Timeout::FOREVER),
+                    });
+                }
+                Look::Value(entry) => {
+                    let now = self.clock.now();
+                    if entry.deadline.has_passed_at(now) {
+                        dead.extend(slab.take(slot));
+                        drop(slab);
+                        self.counters.expirations.add(1);
+                        self.forget_slot(store, fingerprint, slot);
+                        return None;
+                    }
+                    let found = Found {
+                        value: entry.value.clone(),
+                        remaining: Some(entry.deadline.remaining(&self.clock)),
+                    };
+                    drop(slab);
+                    self.sweep(store, Some(now), SWEPT_BY_READ, dead);
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    /// Have moka forget a slot whose value has been taken out, unless the key was written anew.
+    fn forget_slot(&self, store: &Store<V>, fingerprint: u64, slot: u32) {
+        let _shard = self.generations.lock(fingerprint);
+        if store.index().get(&fingerprint).is_some_and(|held| held.slot == slot) {
+            store.index().invalidate(&fingerprint);
+        }
+    }
+
+    /// Keep a value of `size` bytes. Whether it was kept.
+    ///
+    /// A value without a life and one larger than the bound are not kept; written in any case, they
+    /// still replace what was there.
+    pub fn set(
+        &self,
+        key: PackedKey,
+        value: V,
+        size: usize,
+        timeout: Timeout,
+        write: Write,
+    ) -> bool {
+        let size = size + key.heap_size() + OVERHEAD;
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let weight = self.options.weight(size);
+        let deadline = Deadline::of(timeout, &self.clock);
+        let (Some(weight), Some(deadline)) = (weight, deadline) else {
+            if weight.is_none() {
+                self.counters.refusals.add(1);
+            }
+            if matches!(write, Write::Always) {
+                self.remove(&key);
+            }
+            return false;
+        };
+        let fingerprint = self.fingerprint(&key);
+        let entry = Entry {
+            value,
+            deadline,
+            size,
+        };
+
+        let mut dead = Vec::new();
+        let _pass = gate::enter();
+        let store = self.store.read();
+        let slot = {
+            let mut slab = store.slab.lock();
+            slab.insert(key, entry, |last| store.links.reserve(last))
+        };
+        let kept = match slot {
+            Ok(slot) => {
+                let kept = self.insert(&store, fingerprint, Held { slot, weight }, write);
+                if !kept {
+                    dead.extend(store.slab.lock().release(slot));
+                }
+                kept
+            }
+            Err(entry) => {
+                dead.push(entry.value);
+                false
+            }
+        };
+        if kept {
+            self.counters.stores.add(1);
+        } else {
+            self.counters.refusals.add(1);
+        }
+        store.drain(&mut dead);
+        self.keep_bounds(&store, &mut dead);
+        self.sweep(&store, None, SWEPT_BY_WRITE, &mut dead);
+        kept
+    }
+
+    /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
+    fn insert(&self, store: &Store<V>, fingerprint: u64, held: Held, write: Write) -> bool {
+        let mut shard = self.generations.lock(fingerprint);
+        match write {
+            Write::Always => shard.bump(),
+            Write::IfUnchanged(generation) if generation == shard.generation() => {}
+            Write::IfUnchanged(_) => return false,
+        }
+        store.index().insert(fingerprint, held);
+        true
+    }
+
+    /// Forget `key`, and void what was read or computed for it before. Whether it was held.
+    pub fn delete(&self, key: &PackedKey) -> bool {
+        let held = self.remove(key);
+        if held {
+            self.counters.deletes.add(1);
+        }
+        held
+    }
+
+    fn remove(&self, key: &PackedKey) -> bool {
+        let mut dead = Vec::new();
+        let mut held = false;
+        let fingerprint = self.fingerprint(key);
+        let _pass = gate::enter();
+        let store = self.store.read();
+        {
+            let mut shard = self.generations.lock(fingerprint);
+            shard.bump();
+            self.epochs.bump(fingerprint);
+            if let Some(Held { slot, .. }) = store.index().get(&fingerprint) {
+                let mut slab = store.slab.lock();
+                let is_key = match slab.look(slot, key) {
+                    Look::OtherKey => false,
+                    Look::Empty => true,
+                    Look::Value(entry) => {
+                        held = !entry.deadline.has_passed(&self.clock);
+                        dead.extend(slab.take(slot));
+                        true
+                    }
+                };
+                drop(slab);
+                if is_key {
+                    store.index().invalidate(&fingerprint);
+                }
+            }
+        }
+        store.drain(&mut dead);
+        held
+    }
+
+    /// Give `key` a new life from now. Whether it was held.
+    pub fn touch(&self, key: &PackedKey, timeout: Timeout) -> bool {
+        let Some(deadline) = Deadline::of(timeout, &self.clock) else {
+            return self.remove(key);
+        };
+        let fingerprint = self.fingerprint(key);
+        let _pass = gate::enter();
+        let store = self.store.read();
+        let _shard = self.generations.lock(fingerprint);
+        let Some(Held { slot, .. }) = store.index().get(&fingerprint) else {
+            return false;
+        };
+        let mut slab = store.slab.lock();
+        match slab.look(slot, key) {
+            Look::Value(entry) if !entry.deadline.has_passed(&self.clock) => {
+                slab.set_deadline(slot, deadline);
+                self.epochs.bump(fingerprint);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether `key` is held; not counted as a use.
+    pub fn contains(&self, key: &PackedKey) -> bool {
+        let fingerprint = self.fingerprint(key);
+        let _pass = gate::enter();
+        let store = self.store.read();
+        let Some(Held { slot, .. }) = store.index().get(&fingerprint) else {
+            return false;
+        };
+        let slab = store.slab.lock();
+        matches!(slab.look(slot, key), Look::Value(entry) if !entry.deadline.has_passed(&self.clock))
+    }
+
+    /// Forget everything, at once: the old index is dropped on the side.
+    pub fn clear(&self) {
+        let fresh = Store::new(&self.options, &self.epochs, &self.counters);
+        let _old = {
+            let _pass = gate::enter();
+            let mut store = self.store.write();
+            self.generations.bump_all();
+            self.epochs.bump_all();
+            mem::replace(&mut *store, fresh)
+        };
+    }
+
+    /// Values held whose life is not over. Does moka's housekeeping first.
+    pub fn len(&self) -> usize {
+        self.measure().0
+    }
+
+    /// Whether no value is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The counters, and what is held now.
+    pub fn stats(&self) -> Stats {
+        let (entries, bytes) = self.measure();
+        self.counters.snapshot(entries as u64, bytes)
+    }
+
+    fn measure(&self) -> (usize, u64) {
+        let mut dead = Vec::new();
+        let _pass = gate::enter();
+        let store = self.store.read();
+        store.index().run_pending_tasks();
+        store.drain(&mut dead);
+        let slots = store.slab.lock().len();
+        self.sweep(&store, None, slots, &mut dead);
+        let slab = store.slab.lock();
+        (slab.live(), slab.bytes())
+    }
+
+    /// Note a value that was found and could not be decoded.
+    pub fn count_undecodable(&self) {
+        self.counters.undecodable.add(1);
+    }
+
+    /// Show each value to `visit`, for the garbage collector: waits for nobody. False if a lock was
+    /// held, which cannot be while all who take them are attached to the interpreter that asks.
+    pub fn try_visit(&self, mut visit: impl FnMut(&V)) -> bool {
+        let Some(store) = self.store.try_read() else {
+            return false;
+        };
+        let Some(slab) = store.slab.try_lock() else {
+            return false;
+        };
+        slab.values().for_each(&mut visit);
+        true
+    }
+
+    /// Keep the number of values near the bound while moka's own housekeeping is behind: under
+    /// eight writers, a bound of 1,000 was seen to be exceeded eleven times over.
+    fn keep_bounds(&self, store: &Store<V>, dead: &mut Vec<V>) {
+        let (live, bytes) = {
+            let slab = store.slab.lock();
+            (slab.live(), slab.bytes())
+        };
+        if self.options.exceeded(live, bytes) {
+            store.index().run_pending_tasks();
+            store.drain(dead);
+        }
+    }
+
+    /// Drop some of the values whose life is over. With `now`, only if a round is due.
+    fn sweep(&self, store: &Store<V>, now: Option<u64>, slots: usize, dead: &mut Vec<V>) {
+        let mut expired = Vec::new();
+        {
+            let mut slab = store.slab.lock();
+            let mut sweeper = store.sweeper.lock();
+            if slab.mortal() == 0 || now.is_some_and(|now| now < sweeper.rests_until) {
+                return;
+            }
+            let now = now.unwrap_or_else(|| self.clock.now());
+            for _ in 0..slots.min(slab.len()) {
+                if sweeper.next as usize >= slab.len() {
+                    sweeper.next = 0;
+                    sweeper.rests_until = now + SWEEP_INTERVAL;
+                }
+                let slot = sweeper.next;
+                sweeper.next += 1;
+                if let Some(key) = slab.expired_key(slot, now) {
+                    expired.push((self.fingerprint(key), slot));
+                    dead.extend(slab.take(slot));
+                }
+            }
+        }
+        self.counters.expirations.add(expired.len() as u64);
+        for (fingerprint, slot) in expired {
+            self.forget_slot(store, fingerprint, slot);
+        }
+        store.drain(dead);
+    }
+}
+
+/// Everything that `clear` replaces.
+struct Store<V> {
+    /// None only while being dropped.
+    index: Option<Cache<u64, Held, ahash::RandomState>>,
+    slab: Mutex<Slab<V>>,
+    links: Arc<Links>,
+    sweeper: Mutex<Sweeper>,
+}
+
+#[derive(Default)]
+struct Sweeper {
+    next: u32,
+    rests_until: u64,
+}
+
+impl<V> Store<V> {
+    fn new(options: &Options, epochs: &Arc<Epochs>, counters: &Arc<Counters>) -> Self {
+        let links = Arc::new(Links::new());
+        let listener = {
+            let (links, epochs, counters) =
+                (Arc::clone(&links), Arc::clone(epochs), Arc::clone(counters));
+            // Runs inside moka: no lock, no allocation, nothing that can panic (one panic and moka
+            // never calls it again), no Python.
+            move |fingerprint: Arc<u64>, held: Held, cause: RemovalCause| {
+                epochs.bump(*fingerprint);
+                if cause == RemovalCause::Size {
+                    counters.evictions.add(1);
+                }
+                links.push(held.slot);
+            }
+        };
+        let mut builder = Cache::builder()
+            .eviction_policy(match options.policy {
+                Policy::TinyLfu => EvictionPolicy::tiny_lfu(),
+                Policy::Lru => EvictionPolicy::lru(),
+            })
+            .eviction_listener(listener);
+        if let Some(capacity) = options.capacity() {
+            builder = builder.max_capacity(capacity);
+        }
+        if options.max_bytes.is_some() {
+            builder = builder.weigher(|_, held: &Held| held.weight);
+        }
+        Self {
+            index: Some(builder.build_with_hasher(ahash::RandomState::new())),
+            slab: Mutex::new(Slab::new()),
+            links,
+            sweeper: Mutex::default(),
+        }
+    }
+
+    fn index(&self) -> &Cache<u64, Held, ahash::RandomState> {
+        self.index.as_ref().expect("taken only by drop")
+    }
+
+    /// Free the slots that moka has let go; what was in them is dropped by the caller.
+    fn drain(&self, dead: &mut Vec<V>) {
+        if !self.links.is_empty() {
+            let mut slab = self.slab.lock();
+            self.links.take_all(|slot| dead.extend(slab.release(slot)));
+        }
+    }
+}
+
+impl<V> Drop for Store<V> {
+    fn drop(&mut self) {
+        let Some(index) = self.index.take() else {
+            return;
+        };
+        let discard = move || {
+            let _pass = gate::enter();
+            drop(index);
+        };
+        if self.slab.get_mut().live() as u64 > LARGE_INDEX {
+            // If no thread can be had, the closure is dropped where it is, and the index with it.
+            let _ = thread::Builder::new()
+                .name("quickcache-drop".into())
+                .spawn(discard);
+        } else {
+            discard();
+        }
+    }
+}

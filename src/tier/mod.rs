@@ -1,0 +1,36 @@
+//! Tiers: what keeps values, fast and local or slow and shared, and several of them as one.
+
+pub mod memory;
+pub mod stack;
+
+mod links;
+mod slab;
+
+use crate::clock::Timeout;
+
+/// A value that a tier found, and how long it has yet to live, where the tier can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<V> {
+    /// The value itself.
+    pub value: V,
+    /// The life it has left.
+    pub remaining: Option<Timeout>,
+}
+
+/// One place that keeps values.
+///
+/// Tiers are given keys of their own kind, so that a tier of another language can have its keys as
+/// that language's objects.
+pub trait Tier<K: ?Sized, V> {
+    /// What can go wrong.
+    type Error;
+
+    /// The value under `key`, if there is one.
+    fn get(&self, key: &K) -> Result<Option<Found<V>>, Self::Error>;
+
+    /// Keep `value` under `key`, for the tier's own timeout but no longer than `at_most`.
+    fn set(&self, key: &K, value: &V, at_most: Option<Timeout>) -> Result<(), Self::Error>;
+
+    /// Forget `key`.
+    fn delete(&self, key: &K) -> Result<(), Self::Error>;
+}
