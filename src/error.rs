@@ -34,7 +34,11 @@ impl fmt::Display for Error {
                 accepted,
             } => {
                 let accepted: Vec<_> = accepted.iter().map(|word| format!("'{word}'")).collect();
-                write!(f, "{option} must be {}, not '{given}'", accepted.join(" or "))
+                write!(
+                    f,
+                    "{option} must be {}, not '{given}'",
+                    accepted.join(" or ")
+                )
             }
         }
     }

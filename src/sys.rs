@@ -75,6 +75,8 @@ pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: 
         )
     };
     if code != 0 {
-        log::error!("pthread_atfork failed with code {code}: forking under load may hang the child");
+        log::error!(
+            "pthread_atfork failed with code {code}: forking under load may hang the child"
+        );
     }
 }

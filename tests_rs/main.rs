@@ -1,0 +1,8 @@
+//! Tests of the core, which needs no Python.
+// Numbers as keys by value, and times known to be long enough, read better.
+#![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
+
+mod generations;
+mod keys;
+mod memory;
+mod stack;

@@ -22,7 +22,11 @@ pub struct Generations(Box<[Mutex<u32>]>);
 impl Generations {
     /// As many shards as given, rounded up to a power of two.
     pub fn new(shards: usize) -> Self {
-        Self((0..shards.next_power_of_two()).map(|_| Mutex::new(0)).collect())
+        Self(
+            (0..shards.next_power_of_two())
+                .map(|_| Mutex::new(0))
+                .collect(),
+        )
     }
 
     /// The generation now.
@@ -66,7 +70,11 @@ pub struct Epochs(Box<[AtomicU32]>);
 impl Epochs {
     /// As many shards as given, rounded up to a power of two.
     pub fn new(shards: usize) -> Self {
-        Self((0..shards.next_power_of_two()).map(|_| AtomicU32::new(0)).collect())
+        Self(
+            (0..shards.next_power_of_two())
+                .map(|_| AtomicU32::new(0))
+                .collect(),
+        )
     }
 
     /// The epoch now.

@@ -144,7 +144,11 @@ fn pack_parts(packed: &mut Vec<u8>, mut text: &[u8]) {
 
 fn hashed_code(text: &[u8]) -> Option<(u8, [u8; 16], &[u8])> {
     let (letter, rest) = text.split_first()?;
-    let tag = LETTERS.iter().zip(HASHED..=u8::MAX).find(|(known, _)| *known == letter)?.1;
+    let tag = LETTERS
+        .iter()
+        .zip(HASHED..=u8::MAX)
+        .find(|(known, _)| *known == letter)?
+        .1;
     let (hex, after) = rest.split_at_checked(32)?;
     let mut digits = [0; 16];
     for (digit, pair) in digits.iter_mut().zip(hex.chunks_exact(2)) {

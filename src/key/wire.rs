@@ -111,7 +111,12 @@ impl Codes {
     pub fn close(&mut self, open: &Open) {
         let mut hash = Md5::new();
         if open.container.is_sorted() {
-            let ends = open.elements.iter().skip(1).copied().chain([self.text.len()]);
+            let ends = open
+                .elements
+                .iter()
+                .skip(1)
+                .copied()
+                .chain([self.text.len()]);
             let mut codes: Vec<&str> = open
                 .elements
                 .iter()

@@ -56,7 +56,11 @@ impl Signature {
     }
 
     /// The place of a parameter.
-    pub(super) fn slot(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Option<usize>> {
+    pub(super) fn slot(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+    ) -> PyResult<Option<usize>> {
         for (slot, known) in self.names.iter().enumerate() {
             if known.bind(py).as_any().eq(name)? {
                 return Ok(Some(slot));
@@ -66,7 +70,11 @@ impl Signature {
     }
 
     /// Whether the call is one of the ordinary right ones; if not, Python is to say what is wrong.
-    fn accepts(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<bool> {
+    fn accepts(
+        &self,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
         let py = args.py();
         if !raw::has_code(self.function.bind(py), &self.code) {
             return Ok(false);
@@ -96,7 +104,11 @@ impl Signature {
         Ok(true)
     }
 
-    fn slot_of_keyword(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Option<usize>> {
+    fn slot_of_keyword(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+    ) -> PyResult<Option<usize>> {
         // Names in code are interned, and so are nearly all keywords.
         match self.names.iter().position(|known| name.is(known)) {
             Some(slot) => Ok(Some(slot)),
@@ -158,9 +170,11 @@ impl<'a, 'py> Call<'a, 'py> {
         let py = function.py();
         let all = [function.clone()].into_iter().chain(args.iter());
         let all = PyTuple::new(py, all.collect::<Vec<_>>())?;
-        let named = py
-            .import(intern!(py, "inspect"))?
-            .call_method(intern!(py, "getcallargs"), all, kwargs)?;
+        let named = py.import(intern!(py, "inspect"))?.call_method(
+            intern!(py, "getcallargs"),
+            all,
+            kwargs,
+        )?;
         Ok(Self::Named(named))
     }
 

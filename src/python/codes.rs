@@ -5,8 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
-    PyString, PyTime, PyTuple, PyType,
+    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyList,
+    PySet, PyString, PyTime, PyTuple, PyType,
 };
 
 use super::raw;
@@ -45,7 +45,8 @@ impl Kind {
             Ok(Self::Number)
         } else if value.is_exact_instance_of::<PyBool>() {
             Ok(Self::Bool)
-        } else if value.is_exact_instance_of::<PyList>() || value.is_exact_instance_of::<PyTuple>() {
+        } else if value.is_exact_instance_of::<PyList>() || value.is_exact_instance_of::<PyTuple>()
+        {
             Ok(Self::Container(Container::List))
         } else if value.is_exact_instance_of::<PyDict>() {
             Ok(Self::Container(Container::Dict))
@@ -111,7 +112,12 @@ impl<'a, 'py> Coder<'a, 'py> {
     }
 
     /// Write a value's code.
-    pub(super) fn write(&self, codes: &mut Codes, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+    pub(super) fn write(
+        &self,
+        codes: &mut Codes,
+        value: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> PyResult<()> {
         match Kind::of(value)? {
             Kind::Text => {
                 if let Ok(text) = value.cast_exact::<PyString>() {
@@ -164,7 +170,9 @@ impl<'a, 'py> Coder<'a, 'py> {
             Kind::Container(container) => raw::deeper(py, 0, |_| {
                 let codes = PyList::empty(py);
                 for item in self.elements(container, value)?.try_iter()? {
-                    codes.append(helper.call_method1(intern!(py, "_serialize_for_key"), (item?,))?)?;
+                    codes.append(
+                        helper.call_method1(intern!(py, "_serialize_for_key"), (item?,))?,
+                    )?;
                 }
                 if container.is_sorted() {
                     codes.sort()?;
@@ -180,7 +188,11 @@ impl<'a, 'py> Coder<'a, 'py> {
         }
     }
 
-    fn elements(&self, container: Container, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn elements(
+        &self,
+        container: Container,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         match container {
             Container::Dict => value.call_method0(intern!(self.py, "items")),
             Container::List | Container::Set => Ok(value.clone()),
@@ -242,15 +254,32 @@ impl<'a, 'py> Coder<'a, 'py> {
     }
 
     /// The types that the original refuses. No code here is one of the original's.
-    fn write_extension(&self, codes: &mut Codes, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_extension(
+        &self,
+        codes: &mut Codes,
+        value: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> PyResult<()> {
         let py = self.py;
         let is_a = |module, class| {
             loaded(py, module, class)?.map_or(Ok(false), |class| value.is_instance(&class))
         };
         if value.is_instance_of::<PyDate>() {
-            codes.plain("d", value.call_method0(intern!(py, "isoformat"))?.str()?.to_str()?);
+            codes.plain(
+                "d",
+                value
+                    .call_method0(intern!(py, "isoformat"))?
+                    .str()?
+                    .to_str()?,
+            );
         } else if value.is_instance_of::<PyTime>() {
-            codes.plain("t", value.call_method0(intern!(py, "isoformat"))?.str()?.to_str()?);
+            codes.plain(
+                "t",
+                value
+                    .call_method0(intern!(py, "isoformat"))?
+                    .str()?
+                    .to_str()?,
+            );
         } else if value.is_instance_of::<PyDelta>() {
             for (letters, part) in [("i", "days"), (":", "seconds"), (":", "microseconds")] {
                 codes.plain(letters, value.getattr(part)?.str()?.to_str()?);
@@ -268,13 +297,23 @@ impl<'a, 'py> Coder<'a, 'py> {
             let class = qualified_name(&value.get_type())?;
             codes.hashed('E', format!("{class}.{}", member.to_str()?).as_bytes());
         } else if is_a("pathlib", "PurePath")? {
-            let flavour = if is_a("pathlib", "PureWindowsPath")? { "windows" } else { "posix" };
-            codes.hashed('p', format!("{flavour}:{}", value.str()?.to_str()?).as_bytes());
+            let flavour = if is_a("pathlib", "PureWindowsPath")? {
+                "windows"
+            } else {
+                "posix"
+            };
+            codes.hashed(
+                'p',
+                format!("{flavour}:{}", value.str()?.to_str()?).as_bytes(),
+            );
         } else if is_a("django.utils.functional", "Promise")?
             && value.get_type().hasattr(intern!(py, "casefold"))?
         {
             codes.hashed('u', value.str()?.to_str()?.as_bytes());
-        } else if let Some(key) = value.get_type().getattr_opt(intern!(py, "__quickcache_key__"))? {
+        } else if let Some(key) = value
+            .get_type()
+            .getattr_opt(intern!(py, "__quickcache_key__"))?
+        {
             // The class is part of the code: a user's 1 is not an account's 1.
             let substitute = key.call1((value,))?;
             let own = raw::deeper(py, depth, |depth| {

@@ -32,10 +32,15 @@ impl Seal {
     }
 
     fn close(&self, class: &Bound<'_, PyType>) -> PyResult<()> {
-        let methods = self.names.iter().map(|name| Ok(class.getattr(*name)?.unbind()));
+        let methods = self
+            .names
+            .iter()
+            .map(|name| Ok(class.getattr(*name)?.unbind()));
         let methods = methods.collect::<PyResult<_>>()?;
         // Sealed twice (a module reloaded): the later class counts no more than a subclass.
-        let _ = self.originals.set(class.py(), (class.clone().unbind(), methods));
+        let _ = self
+            .originals
+            .set(class.py(), (class.clone().unbind(), methods));
         Ok(())
     }
 
@@ -65,9 +70,10 @@ impl Seal {
         let Some((_, originals)) = self.originals.get(class.py()) else {
             return false;
         };
-        self.names.iter().zip(originals).all(|(name, original)| {
-            class.getattr(*name).is_ok_and(|method| method.is(original))
-        })
+        self.names
+            .iter()
+            .zip(originals)
+            .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)))
     }
 
     /// The names of the sealed methods.
@@ -91,10 +97,10 @@ pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(&[
     "prefix_function",
 ]);
 /// `QuickCacheHelper`: what a call goes through.
-pub(super) static HELPER_CALL: Seal =
-    Seal::new(&["_call_openly", "skip", "call", "get_cache_key"]);
+pub(super) static HELPER_CALL: Seal = Seal::new(&["_call_openly", "skip", "call", "get_cache_key"]);
 /// `QuickCacheHelper`: what a key is made by.
-pub(super) static HELPER_KEYS: Seal = Seal::new(&["_serialize_for_key", "_hash", "_code_of", "_key_of"]);
+pub(super) static HELPER_KEYS: Seal =
+    Seal::new(&["_serialize_for_key", "_hash", "_code_of", "_key_of"]);
 
 /// Called by the Python half for each class it has just made: from now on, changes are noticed.
 #[pyfunction]
@@ -103,7 +109,9 @@ pub(super) fn seal(class: &Bound<'_, PyType>) -> PyResult<()> {
     match &*class.name()?.to_string_lossy() {
         "TieredCache" => TIERED_CACHE.close(class),
         "CacheWithPresets" => CACHE_WITH_PRESETS.close(class),
-        "QuickCacheHelper" => HELPER_CALL.close(class).and_then(|()| HELPER_KEYS.close(class)),
+        "QuickCacheHelper" => HELPER_CALL
+            .close(class)
+            .and_then(|()| HELPER_KEYS.close(class)),
         _ => Ok(()),
     }
 }

@@ -18,7 +18,14 @@ use crate::key::wire::Codes;
 use crate::tier::stack;
 
 /// The attributes of a helper from which its plan is made.
-const ATTRIBUTES: [&str; 6] = ["fn", "cache", "prefix", "vary_on", "skip_arg", "encoding_assert"];
+const ATTRIBUTES: [&str; 6] = [
+    "fn",
+    "cache",
+    "prefix",
+    "vary_on",
+    "skip_arg",
+    "encoding_assert",
+];
 
 /// The part of QuickCacheHelper that runs in Rust.
 ///
@@ -116,7 +123,10 @@ impl HelperBase {
             .map(|key| key.object().clone())
     }
 
-    fn _code_of<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn _code_of<'py>(
+        slf: &Bound<'py, Self>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let own_way = (!Self::standing(slf).keys).then_some(slf.as_any());
         let assert_function = slf.getattr_opt(intern!(py, "encoding_assert"))?;
@@ -147,7 +157,10 @@ impl HelperBase {
             debug_assert!(false, "a lock was held during garbage collection");
             return Ok(());
         };
-        derived.plan.as_ref().map_or(Ok(()), |plan| plan.traverse(&visit))
+        derived
+            .plan
+            .as_ref()
+            .map_or(Ok(()), |plan| plan.traverse(&visit))
     }
 
     fn __clear__(&self) {
@@ -173,11 +186,15 @@ impl HelperBase {
         }
         let own = slf.getattr("__dict__").ok();
         let is_free = |names: &[&str]| match &own {
-            Some(own) => names.iter().all(|name| matches!(own.contains(name), Ok(false))),
+            Some(own) => names
+                .iter()
+                .all(|name| matches!(own.contains(name), Ok(false))),
             None => true,
         };
         // An attribute that is something on the class (a property, say) is asked for each time.
-        let plain = ATTRIBUTES.iter().all(|name| matches!(class.getattr_opt(*name), Ok(None)));
+        let plain = ATTRIBUTES
+            .iter()
+            .all(|name| matches!(class.getattr_opt(*name), Ok(None)));
         let standing = Standing {
             call: plain && is_free(HELPER_CALL.names()) && HELPER_CALL.has_original_methods(&class),
             keys: is_free(HELPER_KEYS.names()) && HELPER_KEYS.has_original_methods(&class),
@@ -206,7 +223,9 @@ impl Plan {
         let function = helper.getattr("fn")?;
         let signature = Signature::of(&function)?;
         let argument = |name: &Bound<'_, PyString>| -> PyResult<Argument> {
-            let slot = signature.as_ref().map_or(Ok(None), |signature| signature.slot(py, name))?;
+            let slot = signature
+                .as_ref()
+                .map_or(Ok(None), |signature| signature.slot(py, name))?;
             Ok(Argument {
                 name: name.clone().unbind(),
                 slot,
@@ -218,8 +237,11 @@ impl Plan {
         } else {
             let mut paths = Vec::new();
             for part in vary_on.try_iter()? {
-                let (name, attributes): (Bound<'_, PyString>, Bound<'_, PyAny>) = part?.extract()?;
-                let attributes = attributes.try_iter()?.map(|name| Ok(name?.cast_into::<PyString>()?.unbind()));
+                let (name, attributes): (Bound<'_, PyString>, Bound<'_, PyAny>) =
+                    part?.extract()?;
+                let attributes = attributes
+                    .try_iter()?
+                    .map(|name| Ok(name?.cast_into::<PyString>()?.unbind()));
                 paths.push(Path {
                     argument: argument(&name)?,
                     attributes: attributes.collect::<PyResult<_>>()?,
@@ -242,7 +264,9 @@ impl Plan {
             prefix: helper.getattr("prefix")?.str()?.to_str()?.to_owned(),
             vary_on,
             skip,
-            assert_function: assert_function.filter(|function| !function.is_none()).map(Bound::unbind),
+            assert_function: assert_function
+                .filter(|function| !function.is_none())
+                .map(Bound::unbind),
             function: function.unbind(),
         })
     }
@@ -281,8 +305,14 @@ impl Plan {
             Skip::Never => Ok(false),
             Skip::Function(function) => function.bind(py).call(args, kwargs)?.is_truthy(),
             Skip::Argument(argument) => {
-                let call = Call::bind(self.function.bind(py), self.signature.as_ref(), args, kwargs)?;
-                call.value(argument.name.bind(py), argument.slot)?.is_truthy()
+                let call = Call::bind(
+                    self.function.bind(py),
+                    self.signature.as_ref(),
+                    args,
+                    kwargs,
+                )?;
+                call.value(argument.name.bind(py), argument.slot)?
+                    .is_truthy()
             }
         }
     }
@@ -295,7 +325,12 @@ impl Plan {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Key<'py>> {
         // Binds in any case: wrong arguments are an error even where nothing varies on them.
-        let call = Call::bind(self.function.bind(py), self.signature.as_ref(), args, kwargs)?;
+        let call = Call::bind(
+            self.function.bind(py),
+            self.signature.as_ref(),
+            args,
+            kwargs,
+        )?;
         let values = match &self.vary_on {
             VaryOn::Function(function) => Values::Of(function.bind(py).call(args, kwargs)?),
             VaryOn::Paths(paths) => {
@@ -310,7 +345,10 @@ impl Plan {
                 Values::Are(values)
             }
         };
-        let assert_function = self.assert_function.as_ref().map(|function| function.bind(py));
+        let assert_function = self
+            .assert_function
+            .as_ref()
+            .map(|function| function.bind(py));
         let code_maker = Coder::new(py, own_way, assert_function);
         match own_way {
             None => {

@@ -21,7 +21,9 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
 fn parts(py: Python<'_>) -> PyResult<&'static (Py<PyAny>, Option<Py<PyDict>>)> {
     static PARTS: PyOnceLock<(Py<PyAny>, Option<Py<PyDict>>)> = PyOnceLock::new();
     PARTS.get_or_try_init(py, || {
-        let logger = py.import("logging")?.call_method1("getLogger", ("quickcache",))?;
+        let logger = py
+            .import("logging")?
+            .call_method1("getLogger", ("quickcache",))?;
         let remembered = logger
             .getattr("_cache")
             .ok()
@@ -33,7 +35,9 @@ fn parts(py: Python<'_>) -> PyResult<&'static (Py<PyAny>, Option<Py<PyDict>>)> {
 /// Whether the logger `quickcache` takes debug lines now.
 pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
     static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let level = LEVEL.get_or_try_init(py, || Ok::<_, PyErr>(DEBUG.into_pyobject(py)?.into_any().unbind()))?;
+    let level = LEVEL.get_or_try_init(py, || {
+        Ok::<_, PyErr>(DEBUG.into_pyobject(py)?.into_any().unbind())
+    })?;
     let (logger, remembered) = parts(py)?;
     // What `isEnabledFor` does, without a call into Python: every change of levels empties the dict.
     if let Some(remembered) = remembered
@@ -50,6 +54,8 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
 /// A debug line, formatted by the caller.
 pub(super) fn debug(py: Python<'_>, message: &str) -> PyResult<()> {
     let (logger, _) = parts(py)?;
-    logger.bind(py).call_method1(intern!(py, "debug"), (message,))?;
+    logger
+        .bind(py)
+        .call_method1(intern!(py, "debug"), (message,))?;
     Ok(())
 }

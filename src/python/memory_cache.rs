@@ -78,7 +78,9 @@ impl MemoryCache {
 
     #[pyo3(signature = (key, timeout = Life::Default))]
     fn touch(&self, key: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<bool> {
-        Ok(self.tier.touch(&key::pack(key)?, timeout.or(self.default_timeout())?))
+        Ok(self
+            .tier
+            .touch(&key::pack(key)?, timeout.or(self.default_timeout())?))
     }
 
     fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
@@ -96,7 +98,10 @@ impl MemoryCache {
     #[pyo3(signature = (values, timeout = Life::Default))]
     fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<()> {
         let timeout = timeout.or(self.default_timeout())?;
-        for item in values.call_method0(intern!(values.py(), "items"))?.try_iter()? {
+        for item in values
+            .call_method0(intern!(values.py(), "items"))?
+            .try_iter()?
+        {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
             self.store(key::pack(&key)?, &value, timeout, Write::Always)?;
         }

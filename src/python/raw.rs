@@ -51,7 +51,10 @@ pub(super) fn deeper<T>(
         ));
     }
     // SAFETY: attached; balanced by the leave below, unless it fails, when it must not be.
-    if unsafe { ffi::Py_EnterRecursiveCall(c" while walking through a value for the cache".as_ptr()) } != 0 {
+    if unsafe {
+        ffi::Py_EnterRecursiveCall(c" while walking through a value for the cache".as_ptr())
+    } != 0
+    {
         return Err(PyErr::fetch(py));
     }
     let result = step(depth + 1);

@@ -44,12 +44,20 @@ impl<'py> AnyTier<'py> {
         }
         if CACHE_WITH_PRESETS.holds_for(&class) {
             let fields = object.cast::<PyTuple>()?;
-            let (cache, timeout, prefix) = (fields.get_item(0)?, fields.get_item(1)?, fields.get_item(2)?);
+            let (cache, timeout, prefix) = (
+                fields.get_item(0)?,
+                fields.get_item(1)?,
+                fields.get_item(2)?,
+            );
             // A timeout we cannot read is for the method to refuse, at the call that passes it on.
             if MEMORY_CACHE.holds_for(&cache.get_type())
                 && let Ok(timeout) = timeout::extract(&timeout)
             {
-                let prefix = if prefix.is_truthy()? { Some(prefix) } else { None };
+                let prefix = if prefix.is_truthy()? {
+                    Some(prefix)
+                } else {
+                    None
+                };
                 let cache = cache.cast_into::<MemoryCache>()?;
                 return Ok(Self::memory(object, cache, Some(timeout), prefix));
             }
@@ -132,7 +140,8 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
             Self::Foreign(cache) => {
                 let py = cache.py();
                 let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
-                let value = cache.call_method(intern!(py, "get"), (key.object(),), Some(&default))?;
+                let value =
+                    cache.call_method(intern!(py, "get"), (key.object(),), Some(&default))?;
                 Ok((!value.is(py.Ellipsis())).then_some(Found {
                     value,
                     remaining: None,
@@ -141,7 +150,12 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
         }
     }
 
-    fn set(&self, key: &Key<'py>, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
+    fn set(
+        &self,
+        key: &Key<'py>,
+        value: &Bound<'py, PyAny>,
+        at_most: Option<Timeout>,
+    ) -> PyResult<()> {
         match self {
             Self::Memory {
                 cache,
@@ -194,10 +208,7 @@ pub(super) struct TieredBase;
 impl TieredBase {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(
-        _args: &Bound<'_, PyTuple>,
-        _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>,
-    ) -> Self {
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>) -> Self {
         Self
     }
 
@@ -215,7 +226,11 @@ impl TieredBase {
         Ok(Some(found.value))
     }
 
-    fn set<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+    fn set<'py>(
+        slf: &Bound<'py, Self>,
+        key: Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
         stack::set(&Self::tiers(slf)?, &Key::from_object(key), value)
     }
 
@@ -242,7 +257,10 @@ fn log_hit(tiers: &[AnyTier<'_>], hit: usize) -> PyResult<()> {
             .getattr(intern!(py, "__name__"))?
             .extract()
     };
-    let missed = tiers[..hit].iter().map(class_name).collect::<PyResult<Vec<_>>>()?;
+    let missed = tiers[..hit]
+        .iter()
+        .map(class_name)
+        .collect::<PyResult<Vec<_>>>()?;
     let missed = pyo3::types::PyList::new(py, missed)?;
     logging::debug(py, &format!("missed caches: {missed}"))?;
     logging::debug(py, &format!("hit cache: {}", class_name(&tiers[hit])?))

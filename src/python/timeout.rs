@@ -77,7 +77,11 @@ fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
     };
     let seconds = match number.extract::<f64>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
-            if number.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY }
+            if number.lt(0)? {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            }
         }
         other => other?,
     };

@@ -59,7 +59,11 @@ impl Stored {
         let mut copier = Copier::new(true);
         if let Some(copy) = copier.copy(value, 0)? {
             let copy = copy.unbind();
-            let stored = if copier.met_again { Self::Graph(copy) } else { Self::Tree(copy) };
+            let stored = if copier.met_again {
+                Self::Graph(copy)
+            } else {
+                Self::Tree(copy)
+            };
             return Ok((stored, copier.size));
         }
         let pickle = pickle(value)?;
@@ -208,7 +212,9 @@ fn is_immutable_zone(zone: Option<Bound<'_, PyTzInfo>>) -> PyResult<bool> {
 fn is_one_of(class: &Bound<'_, PyType>, known: &[(&str, &str)]) -> PyResult<bool> {
     let name = class.name()?;
     for (module, known) in known {
-        if name == *known && loaded(class.py(), module, known)?.is_some_and(|known| class.is(&known)) {
+        if name == *known
+            && loaded(class.py(), module, known)?.is_some_and(|known| class.is(&known))
+        {
             return Ok(true);
         }
     }
@@ -255,7 +261,11 @@ impl<'py> Copier<'py> {
     }
 
     /// A copy of `value`; None if there is something in it that is not plain data.
-    fn copy(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn copy(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        depth: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.size += if self.examine { size_of(value) } else { 0 };
         if is_immutable(value, depth)? {
             return Ok(Some(value.clone()));
@@ -349,7 +359,10 @@ fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if is_immutable(value, 0)? {
             return Ok(value.clone());
         }
-        let items = tuple.iter().map(|item| copy_tree(&item)).collect::<PyResult<Vec<_>>>()?;
+        let items = tuple
+            .iter()
+            .map(|item| copy_tree(&item))
+            .collect::<PyResult<Vec<_>>>()?;
         Ok(PyTuple::new(value.py(), items)?.into_any())
     } else {
         Ok(value.clone())

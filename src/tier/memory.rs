@@ -17,9 +17,9 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
 
+use super::Found;
 use super::links::Links;
 use super::slab::{Look, Slab};
-use super::Found;
 use crate::clock::{Clock, Deadline, Timeout};
 use crate::entry::Entry;
 use crate::error::Error;
@@ -240,7 +240,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// Have moka forget a slot whose value has been taken out, unless the key was written anew.
     fn forget_slot(&self, store: &Store<V>, fingerprint: u64, slot: u32) {
         let _shard = self.generations.lock(fingerprint);
-        if store.index().get(&fingerprint).is_some_and(|held| held.slot == slot) {
+        if store
+            .index()
+            .get(&fingerprint)
+            .is_some_and(|held| held.slot == slot)
+        {
             store.index().invalidate(&fingerprint);
         }
     }
@@ -472,21 +476,27 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         {
             let mut slab = store.slab.lock();
             let mut sweeper = store.sweeper.lock();
-            if slab.mortal() == 0 || now.is_some_and(|now| now < sweeper.rests_until) {
+            let rests = |now| sweeper.left == 0 && now < sweeper.rests_until;
+            if slab.mortal() == 0 || now.is_some_and(rests) {
                 return;
             }
             let now = now.unwrap_or_else(|| self.clock.now());
             for _ in 0..slots.min(slab.len()) {
-                if sweeper.next as usize >= slab.len() {
-                    sweeper.next = 0;
+                if sweeper.left == 0 {
+                    sweeper.left = slab.len();
                     sweeper.rests_until = now + SWEEP_INTERVAL;
                 }
                 let slot = sweeper.next;
-                sweeper.next += 1;
                 if let Some(key) = slab.expired_key(slot, now) {
                     expired.push((self.fingerprint(key), slot));
                     dead.extend(slab.take(slot));
                 }
+                sweeper.next = if slot as usize + 1 < slab.len() {
+                    slot + 1
+                } else {
+                    0
+                };
+                sweeper.left -= 1;
             }
         }
         self.counters.expirations.add(expired.len() as u64);
@@ -506,9 +516,13 @@ struct Store<V> {
     sweeper: Mutex<Sweeper>,
 }
 
+/// How far the sweep for ended lives has come: it goes around all slots.
 #[derive(Default)]
 struct Sweeper {
     next: u32,
+    /// Slots still to be looked at in this round.
+    left: usize,
+    /// When the next round may begin, for the sake of reads alone.
     rests_until: u64,
 }
 

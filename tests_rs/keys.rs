@@ -1,0 +1,140 @@
+//! Wire keys are the original's text; packed keys are one-to-one with them.
+
+use proptest::prelude::*;
+use quickcache::key::packed::PackedKey;
+use quickcache::key::wire::{Codes, Container, md5_hex};
+
+const D41D: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
+fn key(write: impl FnOnce(&mut Codes)) -> String {
+    let mut codes = Codes::new();
+    write(&mut codes);
+    codes.into_key("f.0123abcd")
+}
+
+#[test]
+fn values_are_joined_by_commas() {
+    let two = key(|codes| {
+        codes.value();
+        codes.hashed('u', b"");
+        codes.value();
+        codes.plain("n", "1");
+    });
+    assert_eq!(format!("quickcache.f.0123abcd/u{D41D},n1"), two);
+}
+
+#[test]
+fn a_function_of_nothing_has_a_key() {
+    assert_eq!("quickcache.f.0123abcd/", key(|_| ()));
+}
+
+#[test]
+fn a_list_is_the_hash_of_its_codes_in_order() {
+    let list = key(|codes| {
+        codes.value();
+        let mut open = codes.open(Container::List);
+        for number in ["2", "1"] {
+            codes.element(&mut open);
+            codes.plain("n", number);
+        }
+        codes.close(&open);
+    });
+    assert_eq!(
+        format!("quickcache.f.0123abcd/L{}", md5_hex(b"n2,n1")),
+        list
+    );
+}
+
+#[test]
+fn a_set_is_the_hash_of_its_codes_sorted() {
+    let set = key(|codes| {
+        codes.value();
+        let mut open = codes.open(Container::Set);
+        for number in ["2", "10", "1"] {
+            codes.element(&mut open);
+            codes.plain("n", number);
+        }
+        codes.close(&open);
+    });
+    assert_eq!(
+        format!("quickcache.f.0123abcd/S{}", md5_hex(b"n1,n10,n2")),
+        set
+    );
+}
+
+#[test]
+fn empty_elements_still_have_their_commas() {
+    let list = key(|codes| {
+        codes.value();
+        let mut open = codes.open(Container::List);
+        for _ in 0..3 {
+            codes.element(&mut open);
+        }
+        codes.close(&open);
+    });
+    assert_eq!(format!("quickcache.f.0123abcd/L{}", md5_hex(b",,")), list);
+}
+
+#[test]
+fn codes_are_hashed_from_151_characters_on_and_not_bytes() {
+    let of = |text: &str| {
+        key(|codes| {
+            codes.value();
+            codes.plain("n", text);
+        })
+    };
+    let (fits, longer) = ("é".repeat(149), "é".repeat(150));
+    assert_eq!(format!("quickcache.f.0123abcd/n{fits}"), of(&fits));
+    let hash = md5_hex(format!("n{longer}").as_bytes());
+    assert_eq!(format!("quickcache.f.0123abcd/H{hash}"), of(&longer));
+}
+
+#[test]
+fn a_key_of_one_text_takes_no_allocation() {
+    let text = format!("quickcache.permissions.0123abcd/u{D41D}");
+    assert_eq!(0, PackedKey::pack(text.as_bytes()).heap_size());
+}
+
+#[test]
+fn a_key_is_24_bytes() {
+    assert_eq!(24, size_of::<PackedKey>());
+}
+
+/// Texts like keys and nearly like keys.
+fn texts() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("quickcache.".to_owned()),
+        Just("f.0123abcd/".to_owned()),
+        Just("g.0123ABCD/".to_owned()),
+        Just(D41D.to_owned()),
+        "[uLDSHEpQnN,./]",
+        "[0-9a-f]{8}",
+        "[0-9a-f]{31,33}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_packed_key_unpacks_to_its_text(text in texts()) {
+        let unpacked = PackedKey::pack(text.as_bytes()).unpack();
+        prop_assert_eq!(text.as_bytes(), &unpacked[..]);
+    }
+
+    #[test]
+    fn packed_keys_are_equal_if_and_only_if_their_texts_are(a in texts(), b in texts()) {
+        let equal = PackedKey::pack(a.as_bytes()) == PackedKey::pack(b.as_bytes());
+        prop_assert_eq!(a == b, equal);
+    }
+
+    #[test]
+    fn lone_surrogates_are_packed_as_well(text in texts(), at in 0_usize..4) {
+        let mut bytes = text.into_bytes();
+        let at = at.min(bytes.len());
+        bytes.splice(at..at, [0xED, 0xA0, 0x80]);
+        prop_assert_eq!(&bytes, &PackedKey::pack(&bytes).unpack());
+    }
+}

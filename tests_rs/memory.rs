@@ -1,0 +1,625 @@
+//! The memory tier: lives to the tick, bounds, clears that win, and values dropped outside of locks.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use quickcache::clock::{Clock, ManualClock, SystemClock, Timeout};
+use quickcache::error::Error;
+use quickcache::key::packed::PackedKey;
+use quickcache::tier::memory::{MemoryTier, Options, Policy, Write};
+
+type Tier<V> = MemoryTier<V, Arc<ManualClock>>;
+
+fn options(max_entries: u64) -> Options {
+    Options {
+        max_entries: Some(max_entries),
+        max_bytes: None,
+        timeout: Timeout::FOREVER,
+        policy: Policy::TinyLfu,
+    }
+}
+
+fn tier<V: Clone>(max_entries: u64) -> (Tier<V>, Arc<ManualClock>) {
+    let clock = Arc::<ManualClock>::default();
+    (
+        MemoryTier::new(options(max_entries), Arc::clone(&clock)).unwrap(),
+        clock,
+    )
+}
+
+fn key(number: impl ToString) -> PackedKey {
+    PackedKey::pack(number.to_string().as_bytes())
+}
+
+fn put<V: Clone>(tier: &Tier<V>, number: impl ToString, value: V, timeout: Timeout) -> bool {
+    tier.set(key(number), value, 8, timeout, Write::Always)
+}
+
+fn value<V: Clone>(tier: &Tier<V>, number: impl ToString) -> Option<V> {
+    tier.get(&key(number)).map(|found| found.value)
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_nanos(1);
+
+#[test]
+fn a_value_lives_to_the_last_tick_and_no_longer() {
+    let (tier, clock) = tier(10);
+    put(&tier, 1, 'a', Timeout::after(MINUTE));
+    clock.advance(MINUTE - TICK);
+    assert_eq!(Some('a'), value(&tier, 1));
+    clock.advance(TICK);
+    assert_eq!(None, value(&tier, 1));
+    assert_eq!((0, 1), (tier.len(), tier.stats().expirations));
+}
+
+#[test]
+fn overwriting_renews_the_life() {
+    let (tier, clock) = tier(10);
+    put(&tier, 1, 'a', Timeout::after(MINUTE));
+    clock.advance(MINUTE - TICK);
+    put(&tier, 1, 'b', Timeout::after(MINUTE));
+    clock.advance(MINUTE - TICK);
+    assert_eq!(Some('b'), value(&tier, 1));
+    clock.advance(TICK);
+    assert_eq!(None, value(&tier, 1));
+}
+
+#[test]
+fn touching_renews_or_shortens_the_life() {
+    let (tier, clock) = tier(10);
+    put(&tier, 1, 'a', Timeout::after(MINUTE));
+    clock.advance(MINUTE / 2);
+    assert!(tier.touch(&key(1), Timeout::after(MINUTE)));
+    clock.advance(MINUTE - TICK);
+    assert_eq!(Some('a'), value(&tier, 1));
+    assert!(tier.touch(&key(1), Timeout::NONE));
+    assert_eq!(None, value(&tier, 1));
+    assert!(!tier.touch(&key(1), Timeout::FOREVER));
+}
+
+#[test]
+fn a_value_without_a_life_replaces_what_was_there() {
+    let (tier, _) = tier(10);
+    put(&tier, 1, 'a', Timeout::FOREVER);
+    assert!(!put(&tier, 1, 'b', Timeout::NONE));
+    assert_eq!(None, value(&tier, 1));
+}
+
+#[test]
+fn an_idle_tier_lets_go_of_expired_values_when_it_is_next_used() {
+    let (tier, clock) = tier(1_000);
+    let alive = Arc::new(());
+    for number in 0..500 {
+        put(&tier, number, Arc::clone(&alive), Timeout::after(MINUTE));
+    }
+    put(
+        &tier,
+        "used",
+        Arc::clone(&alive),
+        Timeout::after(100 * MINUTE),
+    );
+    clock.advance(MINUTE);
+    for _ in 0..50 {
+        value(&tier, "used");
+    }
+    assert_eq!(
+        2,
+        Arc::strong_count(&alive),
+        "the one used, and this test's own"
+    );
+}
+
+/// A clock whose cheap reading moves in ticks, as the system's does.
+#[derive(Default)]
+struct Coarse(ManualClock);
+
+impl Clock for Coarse {
+    fn now(&self) -> u64 {
+        self.precise() / self.tick() * self.tick()
+    }
+    fn precise(&self) -> u64 {
+        self.0.precise()
+    }
+    fn tick(&self) -> u64 {
+        4_000_000
+    }
+}
+
+#[test]
+fn under_a_coarse_clock_a_value_is_never_late_and_at_most_a_tick_early() {
+    let step = Duration::from_micros(100);
+    for offset in 0..80 {
+        let clock = Arc::<Coarse>::default();
+        let tier = MemoryTier::new(options(10), Arc::clone(&clock)).unwrap();
+        clock.0.advance(MINUTE + offset * step);
+        let life = Duration::from_millis(10);
+        tier.set(key(1), 'a', 8, Timeout::after(life), Write::Always);
+        let mut lived = Duration::ZERO;
+        while tier.get(&key(1)).is_some() {
+            assert!(lived < life, "served after {lived:?}");
+            clock.0.advance(step);
+            lived += step;
+        }
+        assert!(
+            lived + Duration::from_millis(4) >= life,
+            "gone after {lived:?}"
+        );
+    }
+}
+
+#[test]
+fn the_system_clock_never_runs_ahead_and_lags_by_no_more_than_its_tick() {
+    for _ in 0..10_000 {
+        let before = SystemClock.precise();
+        let now = SystemClock.now();
+        assert!(now <= SystemClock.precise());
+        assert!(now + SystemClock.tick() >= before);
+    }
+}
+
+#[test]
+fn no_more_entries_are_held_than_the_bound() {
+    for policy in [Policy::TinyLfu, Policy::Lru] {
+        let options = Options {
+            policy,
+            ..options(100)
+        };
+        let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
+        for number in 0..1_000 {
+            put(&tier, number, number, Timeout::FOREVER);
+        }
+        assert_eq!(100, tier.len());
+        assert_eq!(900, tier.stats().evictions);
+    }
+}
+
+#[test]
+fn between_its_housekeeping_the_bound_is_exceeded_by_little() {
+    let (tier, _) = tier(1_000);
+    let alive = Arc::new(());
+    let most = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let (tier, alive, most) = (&tier, &alive, &most);
+            scope.spawn(move || {
+                for number in 0..5_000 {
+                    put(
+                        tier,
+                        format!("{thread}.{number}"),
+                        Arc::clone(alive),
+                        Timeout::FOREVER,
+                    );
+                    most.fetch_max(Arc::strong_count(alive), SeqCst);
+                }
+            });
+        }
+    });
+    // 1/32 and 64 beyond the bound, and what eight threads have in hand
+    assert!(most.load(SeqCst) <= 1_000 + 31 + 64 + 8 * 16, "{most:?}");
+}
+
+#[test]
+fn the_newest_stays_under_lru() {
+    let options = Options {
+        policy: Policy::Lru,
+        ..options(10)
+    };
+    let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
+    for number in 0..100 {
+        put(&tier, number, number, Timeout::FOREVER);
+        tier.len();
+        assert_eq!(Some(number), value(&tier, number));
+    }
+}
+
+#[test]
+fn no_more_bytes_are_held_than_the_bound() {
+    let options = Options {
+        max_bytes: Some(100_000),
+        ..options(1_000_000)
+    };
+    let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
+    for number in 0..1_000 {
+        tier.set(key(number), number, 1_000, Timeout::FOREVER, Write::Always);
+    }
+    let stats = tier.stats();
+    assert!(stats.bytes <= 100_000, "{stats:?}");
+    assert!(stats.entries >= 50, "{stats:?}");
+}
+
+#[test]
+fn a_value_larger_than_the_bound_is_refused_and_the_old_one_is_gone() {
+    let options = Options {
+        max_bytes: Some(10_000),
+        ..options(10)
+    };
+    let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
+    put(&tier, 1, 'a', Timeout::FOREVER);
+    assert!(!tier.set(key(1), 'b', 20_000, Timeout::FOREVER, Write::Always));
+    assert_eq!((None, 1), (value(&tier, 1), tier.stats().refusals));
+}
+
+#[test]
+fn a_bound_of_zero_is_an_error() {
+    let error = MemoryTier::<(), _>::new(options(0), SystemClock)
+        .err()
+        .unwrap();
+    assert_eq!(
+        Error::ZeroBound {
+            option: "max_entries"
+        },
+        error
+    );
+}
+
+#[test]
+fn what_was_computed_before_a_clear_is_not_stored_after_it() {
+    let clears: [fn(&Tier<char>); 4] = [
+        |tier| assert!(!tier.delete(&key(1))),
+        |tier| tier.clear(),
+        |tier| assert!(put(tier, 1, 'w', Timeout::FOREVER)),
+        |tier| assert!(!tier.touch(&key(1), Timeout::NONE)),
+    ];
+    for (i, clear) in clears.into_iter().enumerate() {
+        let (tier, _) = tier(10);
+        let taken = tier.generation(&key(1));
+        clear(&tier);
+        let stored = tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::IfUnchanged(taken));
+        assert!(!stored, "clear {i}");
+        assert_ne!(Some('o'), value(&tier, 1), "clear {i}");
+        let again = tier.generation(&key(1));
+        assert!(tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::IfUnchanged(again)));
+        assert_eq!(Some('n'), value(&tier, 1), "clear {i}");
+    }
+}
+
+#[test]
+fn eviction_and_expiry_void_no_computation() {
+    let (tier, clock) = tier(2);
+    put(&tier, 1, 'a', Timeout::after(MINUTE));
+    let taken = tier.generation(&key(1));
+    clock.advance(MINUTE);
+    assert_eq!(None, value(&tier, 1));
+    assert!(tier.set(key(1), 'b', 8, Timeout::FOREVER, Write::IfUnchanged(taken)));
+}
+
+/// Threads read a version, and store what they read if nothing was cleared since; one publishes new
+/// versions and clears. After a clear has returned, no older version may be found.
+#[test]
+fn no_thread_finds_an_older_version_after_a_clear() {
+    let tier = MemoryTier::<usize, _>::new(options(10), SystemClock).unwrap();
+    let (source, cleared, calls) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
+    let rounds = 5_000;
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while cleared.load(SeqCst) < rounds {
+                    let at_least = cleared.load(SeqCst);
+                    let taken = tier.generation(&key(1));
+                    let version = if let Some(found) = tier.get(&key(1)) {
+                        found.value
+                    } else {
+                        let version = source.load(SeqCst);
+                        thread::yield_now();
+                        tier.set(
+                            key(1),
+                            version,
+                            8,
+                            Timeout::FOREVER,
+                            Write::IfUnchanged(taken),
+                        );
+                        version
+                    };
+                    calls.fetch_add(1, SeqCst);
+                    if version < at_least {
+                        cleared.store(rounds, SeqCst);
+                        panic!("{version} after the clear of {at_least}");
+                    }
+                }
+            });
+        }
+        for version in 1..=rounds {
+            source.store(version, SeqCst);
+            tier.delete(&key(1));
+            if cleared.fetch_max(version, SeqCst) >= version {
+                break;
+            }
+            // let the others read, and be in the middle of storing
+            let seen = calls.load(SeqCst);
+            while calls.load(SeqCst) == seen && cleared.load(SeqCst) < rounds {
+                thread::yield_now();
+            }
+        }
+    });
+}
+
+/// A value whose destructor uses the tier that held it.
+#[derive(Clone)]
+struct Reentrant(#[expect(dead_code, reason = "only dropped")] Arc<Inner>);
+struct Inner {
+    tier: Weak<Tier<Reentrant>>,
+    number: u32,
+    drops: Arc<AtomicUsize>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.drops.fetch_add(1, SeqCst);
+        let Some(tier) = self.tier.upgrade() else {
+            return;
+        };
+        let plain = |number| {
+            Reentrant(Arc::new(Inner {
+                tier: Weak::new(),
+                number,
+                drops: Arc::default(),
+            }))
+        };
+        value(&tier, self.number);
+        tier.delete(&key(self.number));
+        put(
+            &tier,
+            self.number,
+            plain(self.number),
+            Timeout::after(MINUTE),
+        );
+        if self.number.is_multiple_of(5) {
+            tier.clear();
+        }
+        tier.len();
+    }
+}
+
+#[test]
+fn destructors_may_use_the_tier_whatever_drops_the_value() {
+    type End = fn(&Arc<Tier<Reentrant>>, &ManualClock);
+    let ends: [End; 6] = [
+        |tier, _| assert!(tier.delete(&key(1))),
+        |tier, _| tier.clear(),
+        |tier, _| {
+            let plain = Inner {
+                tier: Weak::new(),
+                number: 1,
+                drops: Arc::default(),
+            };
+            put(tier, 1, Reentrant(Arc::new(plain)), Timeout::FOREVER);
+        },
+        |tier, clock| {
+            clock.advance(MINUTE);
+            value(tier, 1);
+        },
+        |tier, clock| {
+            clock.advance(MINUTE);
+            tier.len();
+        },
+        |tier, _| {
+            for number in 100..200 {
+                let plain = Inner {
+                    tier: Weak::new(),
+                    number,
+                    drops: Arc::default(),
+                };
+                put(tier, number, Reentrant(Arc::new(plain)), Timeout::FOREVER);
+            }
+            tier.len();
+            tier.clear();
+        },
+    ];
+    for number in [1, 5] {
+        for end in ends {
+            let (done, finished) = std::sync::mpsc::channel();
+            thread::spawn(move || {
+                let (tier, clock) = tier(20);
+                let tier = Arc::new(tier);
+                let drops = Arc::new(AtomicUsize::new(0));
+                let inner = Inner {
+                    tier: Arc::downgrade(&tier),
+                    number,
+                    drops: Arc::clone(&drops),
+                };
+                put(&tier, 1, Reentrant(Arc::new(inner)), Timeout::after(MINUTE));
+                end(&tier, &clock);
+                done.send(drops.load(SeqCst)).unwrap();
+            });
+            let drops = finished.recv_timeout(Duration::from_secs(5));
+            assert_eq!(Ok(1), drops, "dropped once, and no hang");
+        }
+    }
+}
+
+#[test]
+fn every_value_is_dropped_once() {
+    let alive = Arc::new(());
+    let (tier, clock) = tier(50);
+    thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let (tier, alive, clock) = (&tier, &alive, &clock);
+            scope.spawn(move || {
+                for step in 0..20_000_u32 {
+                    let number = step.wrapping_mul(2_654_435_761).wrapping_add(thread) % 97;
+                    match step % 7 {
+                        0..=2 => {
+                            let timeout = Timeout::after(Duration::from_secs(u64::from(number)));
+                            put(tier, number, Arc::clone(alive), timeout);
+                        }
+                        3 | 4 => drop(value(tier, number)),
+                        5 => drop(tier.delete(&key(number))),
+                        _ if step % 1_001 == 6 => tier.clear(),
+                        _ => clock.advance(Duration::from_millis(500)),
+                    }
+                }
+            });
+        }
+    });
+    let held = tier.len();
+    assert_eq!(held + 1, Arc::strong_count(&alive));
+    drop(tier);
+    assert_eq!(1, Arc::strong_count(&alive));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fork_waits_for_nobody_for_long_and_the_child_goes_on() {
+    let tier = Arc::new(MemoryTier::<u32, _>::new(options(100), SystemClock).unwrap());
+    let stop = Arc::new(AtomicUsize::new(0));
+    let busy: Vec<_> = (0..4)
+        .map(|thread: u32| {
+            let (tier, stop) = (Arc::clone(&tier), Arc::clone(&stop));
+            thread::spawn(move || {
+                let mut number = thread;
+                while stop.load(SeqCst) == 0 {
+                    number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    tier.set(
+                        key(number % 300),
+                        number,
+                        8,
+                        Timeout::FOREVER,
+                        Write::Always,
+                    );
+                    tier.get(&key(number % 277));
+                    if number.is_multiple_of(5_000) {
+                        tier.clear();
+                    }
+                }
+            })
+        })
+        .collect();
+    let failed = (0..50).find_map(|_| {
+        fork::child_failure(|| {
+            for number in 0..1_000 {
+                tier.set(key(number), number, 8, Timeout::FOREVER, Write::Always);
+                tier.get(&key(number / 2));
+            }
+            tier.clear();
+            tier.set(key(1), 1, 8, Timeout::FOREVER, Write::Always);
+            tier.len() == 1
+        })
+    });
+    stop.store(1, SeqCst);
+    for thread in busy {
+        thread.join().unwrap();
+    }
+    assert_eq!(None, failed);
+}
+
+/// fork, for a test: a child that runs a closure, and a parent that waits for it.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+mod fork {
+    use std::time::{Duration, Instant};
+
+    /// What went wrong in a child that runs `work`, which returns whether all is well.
+    pub(super) fn child_failure(work: impl FnOnce() -> bool) -> Option<String> {
+        // SAFETY: the child runs only `work` and leaves by _exit.
+        match unsafe { libc::fork() } {
+            -1 => Some("no fork".into()),
+            0 => {
+                let code = i32::from(!work());
+                // SAFETY: leaves at once, with no handlers of a parent whose threads are gone.
+                unsafe { libc::_exit(code) }
+            }
+            child => {
+                let started = Instant::now();
+                loop {
+                    let mut status = 0;
+                    // SAFETY: a child of ours, and a place for its status.
+                    let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
+                    if ended == child {
+                        return (status != 0).then(|| format!("status {status}"));
+                    }
+                    if started.elapsed() > Duration::from_secs(10) {
+                        // SAFETY: a child of ours that has not been waited for.
+                        unsafe { libc::kill(child, libc::SIGKILL) };
+                        return Some("hung".into());
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Set(u8, u16, Option<u8>),
+    Get(u8),
+    Delete(u8),
+    Touch(u8, Option<u8>),
+    Contains(u8),
+    Advance(u8),
+    Clear,
+    Len,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let life = || prop::option::of(0_u8..20);
+    let number = || 0_u8..8;
+    let step = prop_oneof![
+        4 => (number(), any::<u16>(), life()).prop_map(|(key, value, life)| Step::Set(key, value, life)),
+        4 => number().prop_map(Step::Get),
+        1 => number().prop_map(Step::Delete),
+        1 => (number(), life()).prop_map(|(key, life)| Step::Touch(key, life)),
+        1 => number().prop_map(Step::Contains),
+        2 => (0_u8..10).prop_map(Step::Advance),
+        1 => Just(Step::Clear),
+        1 => Just(Step::Len),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// With room for all, the tier is a map whose entries end.
+    #[test]
+    fn a_tier_with_room_is_a_map_with_ends(steps in steps()) {
+        let (tier, clock) = tier::<u16>(1_000);
+        let mut model = std::collections::HashMap::<u8, (u16, Option<u64>)>::new();
+        let mut now = 0_u64;
+        let timeout = |life: Option<u8>| life.map_or(Timeout::FOREVER, |seconds| {
+            Timeout::after(Duration::from_secs(seconds.into()))
+        });
+        for step in steps {
+            model.retain(|_, (_, end)| end.is_none_or(|end| end > now));
+            match step {
+                Step::Set(number, value, life) => {
+                    put(&tier, number, value, timeout(life));
+                    model.insert(number, (value, life.map(|life| now + u64::from(life))));
+                }
+                Step::Get(number) => {
+                    prop_assert_eq!(model.get(&number).map(|held| held.0), value(&tier, number));
+                }
+                Step::Delete(number) => {
+                    prop_assert_eq!(model.remove(&number).is_some(), tier.delete(&key(number)));
+                }
+                Step::Touch(number, life) => {
+                    let held = model.get_mut(&number);
+                    prop_assert_eq!(held.is_some(), tier.touch(&key(number), timeout(life)));
+                    if let Some(held) = held {
+                        held.1 = life.map(|life| now + u64::from(life));
+                    }
+                }
+                Step::Contains(number) => {
+                    prop_assert_eq!(model.contains_key(&number), tier.contains(&key(number)));
+                }
+                Step::Advance(seconds) => {
+                    now += u64::from(seconds);
+                    clock.advance(Duration::from_secs(seconds.into()));
+                }
+                Step::Clear => {
+                    model.clear();
+                    tier.clear();
+                }
+                Step::Len => prop_assert_eq!(model.len(), tier.len()),
+            }
+        }
+    }
+}
