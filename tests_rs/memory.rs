@@ -152,13 +152,13 @@ fn under_a_coarse_clock_a_value_is_never_late_and_at_most_a_tick_early() {
 }
 
 #[test]
-fn the_system_clock_never_runs_ahead_and_lags_by_no_more_than_its_tick() {
-    for _ in 0..10_000 {
-        let before = SystemClock.precise();
-        let now = SystemClock.now();
-        assert!(now <= SystemClock.precise());
-        assert!(now + SystemClock.tick() >= before);
+fn the_system_clocks_cheap_reading_is_never_ahead_and_follows() {
+    let first = SystemClock.now();
+    while SystemClock.now() <= first + SystemClock.tick() {
+        assert!(SystemClock.now() <= SystemClock.precise());
     }
+    // far more than a tick, far less than a reading of another clock would be off
+    assert!(SystemClock.now() + 1_000_000_000 > SystemClock.precise());
 }
 
 #[test]

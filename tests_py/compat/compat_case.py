@@ -11,4 +11,6 @@ class Case(NamedTuple):
     outcome: str
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.label}:", *(f"    {event}" for event in self.events), f"  -> {self.outcome}"])
+        return "\n".join(
+            [f"{self.label}:", *(f"    {event}" for event in self.events), f"  -> {self.outcome}"]
+        )

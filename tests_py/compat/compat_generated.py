@@ -6,6 +6,7 @@ from typing import Any
 
 from compat_case import Case
 from compat_probe import Probe, decorating, recording
+
 from quickcache import ForceSkipCache, get_quickcache
 from quickcache.cache_helpers import CacheWithPresets, TieredCache
 
@@ -41,7 +42,11 @@ def signatures(specimens: list[dict[str, Any]]) -> list[Case]:
 
 
 def _signature(
-    probe: Probe, source: str, vary_on: list[str], skip_arg: str | None, calls: list[tuple[Any, dict[str, Any]]]
+    probe: Probe,
+    source: str,
+    vary_on: list[str],
+    skip_arg: str | None,
+    calls: list[tuple[Any, dict[str, Any]]],
 ) -> None:
     compiled = from_source(source)
     quickcache = get_quickcache(cache=probe.cache(), vary_on=vary_on, skip_arg=skip_arg)

@@ -7,31 +7,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import quickcache
 from compat_case import Case
-from quickcache.logger import logger
 
+import quickcache
+from quickcache.logger import logger
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}|(?<=id=')\d+(?=')")
 # The modules that define the public names are private here; the import paths of 0.5 re-export them.
 _HOME = re.compile(r"\bquickcache\.(?:_?[a-z][a-z_]*\.)+(?=[A-Z])")
 
+# The function that `set_cached_value(...)` carries has no public name.
+_TO = re.compile(r"(?<=set_cached_value\.<locals>\.)[\w<>]+")
+
 
 def scrub(text: str) -> str:
-    """`text` without what differs from process to process: addresses and private module names."""
-    return _HOME.sub("quickcache.", _ADDRESS.sub("0x...", text))
+    """`text` without addresses, which differ from process to process, and without private names."""
+    return _TO.sub("to", _HOME.sub("quickcache.", _ADDRESS.sub("0x...", text)))
 
 
 def describe(value: object) -> str:
     """The type and the ASCII representation of a value."""
-    return scrub(f"{type(value).__name__} {ascii(value)}")
+    return scrub(f"{type(value).__name__} {value!a}")
 
 
 def describe_error(error: BaseException) -> str:
-    """Type, arguments and text of an exception, and what it was raised under."""
-    context = error.__context__
-    under = f" (under {type(context).__name__})" if context is not None else ""
-    return scrub(f"raised {type(error).__name__}: {error.args!a}{under}")
+    """Type and arguments of an exception, and its declared cause.
+
+    Not its `__context__`: that tells inside which `except` clause of the implementation it arose.
+    """
+    because = f" from {type(error.__cause__).__name__}" if error.__cause__ is not None else ""
+    return scrub(f"raised {type(error).__name__}: {error.args!a}{because}")
 
 
 class Probe:
@@ -53,7 +58,7 @@ class Probe:
         try:
             value = action(*args, **kwargs)
             outcome = describe(value)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  any error is an outcome
             outcome = describe_error(error)
         self._finish(label, outcome)
         return value
@@ -62,7 +67,7 @@ class Probe:
         """As `step`, but of an exception only the type: for texts that are the interpreter's own."""
         try:
             outcome = describe(action(*args, **kwargs))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  any error is an outcome
             outcome = f"raised {type(error).__name__}"
         self._finish(label, outcome)
 

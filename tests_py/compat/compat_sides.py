@@ -28,7 +28,8 @@ class Side:
     def ask(self, command: str, argument: Any = None) -> Any:
         """Run one command. AssertionError if the worker dies of it, with its exit status."""
         process = self._process = self._process or self._start()
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         try:
             compat_worker.send(process.stdin, (command, argument))
             answer = compat_worker.receive(process.stdout)
@@ -37,7 +38,9 @@ class Side:
         if answer is None:
             self.close()
             asked = argument if command == "scenario" else ""
-            raise AssertionError(f"the worker of {self.name} died of {command} {asked}: status {process.returncode}")
+            raise AssertionError(
+                f"the worker of {self.name} died of {command} {asked}: status {process.returncode}"
+            )
         how, value = answer
         assert how == "done", f"{self.name}, {command}: {value}"
         return value

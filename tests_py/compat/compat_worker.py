@@ -30,7 +30,7 @@ def main() -> None:
         faulthandler.dump_traceback_later(HANGING, exit=True)
         try:
             answer = ("done", commands[command](argument))
-        except Exception:
+        except Exception:  # noqa: BLE001  the asking side shows whatever it was
             answer = ("failed", traceback.format_exc())
         faulthandler.cancel_dump_traceback_later()
         send(answers, answer)
@@ -41,6 +41,7 @@ def load() -> dict[str, Callable[[Any], Any]]:
     import compat_generated
     import compat_probe
     import compat_scenarios
+
     import quickcache
 
     for file in sorted(Path(compat_scenarios.__path__[0]).glob("[a-z]*.py")):

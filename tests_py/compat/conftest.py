@@ -38,7 +38,7 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 
 @pytest.fixture(scope="session")
 def original() -> Iterator[compat_sides.Side]:
-    """quickcache 0.5.4."""
+    """Quickcache 0.5.4."""
     side = compat_sides.Side("quickcache 0.5.4", compat_sides.oracle_directory())
     yield side
     side.close()
@@ -58,6 +58,6 @@ def pytest_terminal_summary(
     tally = config.stash.get(TALLY, None)
     if tally is not None:
         terminalreporter.write_line(
-            f"differential: {tally.cases} cases, {tally.differences} differences outside the listed deviations; "
-            f"{tally.deviations} listed deviations hold exactly"
+            f"differential: {tally.cases} cases, {tally.differences} differences outside the listed deviations, "
+            f"{tally.deviations} listed deviations hold"
         )

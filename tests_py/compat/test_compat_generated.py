@@ -1,7 +1,7 @@
 """quickcache 0.5.4 and this one do the same with generated values, signatures and programs."""
 
 import keyword
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import compat_sides
@@ -25,7 +25,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=12)
 offsets = st.timedeltas(timedelta(hours=-23, minutes=-59), timedelta(hours=23, minutes=59)).map(timezone)
 time_zones = st.one_of(
     offsets,
-    st.sampled_from([timezone.utc, compat_values.Summer(), compat_values.NoOffset(), compat_values.Falsy()]),
+    st.sampled_from([UTC, compat_values.Summer(), compat_values.NoOffset(), compat_values.Falsy()]),
     st.sampled_from([ZoneInfo("Europe/Dublin"), ZoneInfo("America/St_Johns"), ZoneInfo("Pacific/Apia")]),
 )
 moments = st.one_of(
@@ -44,15 +44,26 @@ numbers = st.one_of(
     st.integers(),
     st.integers(-(10**400), 10**400),
     st.floats(),
-    st.sampled_from([0, -0.0, 1e16, 1e-5, 1e22, float("nan"), float("inf"), 2**63, -(2**63), 2**64, 10**4299]),
+    st.sampled_from(
+        [0, -0.0, 1e16, 1e-5, 1e22, float("nan"), float("inf"), 2**63, -(2**63), 2**64, 10**4299]
+    ),
     st.integers().map(compat_values.Whole),
     st.floats().map(compat_values.Real),
-    st.sampled_from([*compat_values.Level, *compat_values.Ratio, compat_values.Flags.A | compat_values.Flags.B]),
+    st.sampled_from(
+        [*compat_values.Level, *compat_values.Ratio, compat_values.Flags.A | compat_values.Flags.B]
+    ),
 )
 # Of a set with two members that cannot be keyed, which one the error names depends on addresses:
 # so here is nothing of that kind.
 members = st.one_of(
-    utf8, utf8.map(str.encode), st.booleans(), st.integers(), st.floats(), st.none(), st.uuids(), offsets.map(str)
+    utf8,
+    utf8.map(str.encode),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.none(),
+    st.uuids(),
+    offsets.map(str),
 )
 scalars = st.one_of(
     any_text,
@@ -66,7 +77,9 @@ scalars = st.one_of(
     st.uuids(),
     moments,
 )
-nested_members = st.one_of(members, st.tuples(members, members), st.builds(compat_values.Point, members, members))
+nested_members = st.one_of(
+    members, st.tuples(members, members), st.builds(compat_values.Point, members, members)
+)
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(
@@ -152,7 +165,9 @@ def specimens(draw):
         st.lists(
             st.tuples(
                 st.lists(plain, max_size=6),
-                st.dictionaries(st.sampled_from(["a", "b", "c", "d", "args", "naïve", "rest", "z"]), plain, max_size=3),
+                st.dictionaries(
+                    st.sampled_from(["a", "b", "c", "d", "args", "naïve", "rest", "z"]), plain, max_size=3
+                ),
             ),
             min_size=1,
             max_size=4,
@@ -170,12 +185,17 @@ def test_arguments_are_bound_the_same(both, batch):
 
 leaf = st.one_of(
     st.just(("plain",)),
-    st.tuples(st.just("preset"), st.sampled_from([None, 0, 10, 2.5]), st.sampled_from([None, "", "p:", "skip"])),
+    st.tuples(
+        st.just("preset"), st.sampled_from([None, 0, 10, 2.5]), st.sampled_from([None, "", "p:", "skip"])
+    ),
 )
 tier_specs = st.one_of(
     leaf,
     st.tuples(st.just("tiered"), st.lists(leaf, max_size=3)),
-    st.tuples(st.just("tiered"), st.lists(leaf | st.tuples(st.just("tiered"), st.lists(leaf, max_size=2)), max_size=3)),
+    st.tuples(
+        st.just("tiered"),
+        st.lists(leaf | st.tuples(st.just("tiered"), st.lists(leaf, max_size=2)), max_size=3),
+    ),
     st.just(("memory",)),
     st.just(("tiered", [("memory",)])),
     st.just(("tiered", [("memory",), ("memory",)])),

@@ -1,5 +1,8 @@
 """The configuration for Django, over Django's own memory cache."""
 
+# Scenarios do what users do, the questionable included, and are as long as the list of it.
+# ruff: noqa: PLW0108, PT008
+
 import time
 from unittest import mock
 
@@ -90,7 +93,7 @@ def django_stages(probe):
         lambda: get_django_quickcache(timeout=60, memoize_timeout=-5)(["x"]),
         lambda: get_django_quickcache(timeout=60, memoize_timeout=10)(lambda x: ["v", x]),
     ):
-        f = probe.step("decorate", decorator())
+        f = probe.kind("no function", decorator())
         f = decorator()(noting(probe))
         use(probe, f, 1)
         use(probe, f, ["a", {"b": None}])
@@ -111,12 +114,22 @@ def django_errors(probe):
     probe.step("no memoize_timeout", lambda: get_django_quickcache(timeout=5)(["x"]))
     probe.step("an unknown name", lambda: get_django_quickcache(cache=5))
     probe.step("by position", lambda: get_django_quickcache(["x"]))
-    probe.step("a bad vary_on", lambda: get_django_quickcache(timeout=5, memoize_timeout=5)(["y"])(noting(probe)))
-    probe.step("a bad skip_arg", lambda: get_django_quickcache(timeout=5, memoize_timeout=5)(["x"], 5)(noting(probe)))
+    probe.step(
+        "a bad vary_on", lambda: get_django_quickcache(timeout=5, memoize_timeout=5)(["y"])(noting(probe))
+    )
+    probe.step(
+        "a bad skip_arg", lambda: get_django_quickcache(timeout=5, memoize_timeout=5)(["x"], 5)(noting(probe))
+    )
     probe.step("no such cache", lambda: tiered_django_cache([("nowhere", 5, None)]))
-    probe.step("no such cache, no timeout", lambda: tiered_django_cache([("nowhere", 0, None), ("default", 5, None)]) and 1)
+    probe.step(
+        "no such cache, no timeout",
+        lambda: tiered_django_cache([("nowhere", 0, None), ("default", 5, None)]) and 1,
+    )
     probe.step("too few in a row", lambda: tiered_django_cache([("default", 5)]))
-    probe.step("text for a timeout", lambda: get_django_quickcache(timeout="a", memoize_timeout=5)(["x"])(noting(probe))(1))
+    probe.step(
+        "text for a timeout",
+        lambda: get_django_quickcache(timeout="a", memoize_timeout=5)(["x"])(noting(probe))(1),
+    )
 
 
 @scenario
@@ -131,7 +144,9 @@ def django_sessions(probe):
             raise session
         return session
 
-    f = get_django_quickcache(timeout=60, memoize_timeout=10, session_function=session_function)(["x"])(noting(probe))
+    f = get_django_quickcache(timeout=60, memoize_timeout=10, session_function=session_function)(["x"])(
+        noting(probe)
+    )
     for session in ("one:", "two:", None, "", LookupError("no session"), 5):  # noqa: B007, read above
         use(probe, f, 1)
 
@@ -178,7 +193,10 @@ def django_tiers(probe):
 def django_configurations(probe):
     config = get_django_quickcache(timeout=5)
     probe.is_("fields", config._fields)
-    probe.is_("values", [value if isinstance(value, (int, type(...), type(None))) else value.__name__ for value in config])
+    probe.is_(
+        "values",
+        [value if isinstance(value, (int, type(...), type(None))) else value.__name__ for value in config],
+    )
     probe.is_("types", (type(config).__name__, isinstance(config, tuple), isinstance(config, ConfigMixin)))
     by_position = DjangoQuickCache(["x"], None, 60, 10, QuickCacheHelper, assert_function, None)
     use(probe, by_position()(noting(probe)), 1)
@@ -188,7 +206,9 @@ def django_configurations(probe):
             probe.note("own call", self.timeout, self.memoize_timeout)
             return super().call()
 
-    use(probe, Own(["x"], None, 60, 10, QuickCacheHelper, assert_function, None)(timeout=30)(noting(probe)), 1)
+    use(
+        probe, Own(["x"], None, 60, 10, QuickCacheHelper, assert_function, None)(timeout=30)(noting(probe)), 1
+    )
 
     class Helper(QuickCacheHelper):
         def get_cache_key(self, *args, **kwargs):
@@ -206,7 +226,9 @@ def django_values_are_apart(probe):
     first = f(1)
     first.append("changed")
     probe.step("call", f, 1)
-    probe.step("what cannot be pickled", get_django_quickcache(timeout=60, memoize_timeout=10)([])(lambda: iter))
+    probe.step(
+        "what cannot be pickled", get_django_quickcache(timeout=60, memoize_timeout=10)([])(lambda: iter)
+    )
     probe.kind("nor this", get_django_quickcache(timeout=60, memoize_timeout=10)([])(lambda: lambda: 1))
     fresh()
 

@@ -1,10 +1,14 @@
 """Subclasses of the helper, patches on its class, and attributes assigned to it."""
 
+# Scenarios do what users do, the questionable included, and are as long as the list of it.
+# ruff: noqa: C901, PLR0915, PT008
+
 import logging
 import threading
 from unittest import mock
 
 from compat_probe import decorating, scenario
+
 from quickcache import QuickCacheHelper, get_quickcache
 from quickcache.cache_helpers import CacheWithPresets, TieredCache
 from quickcache.logger import logger
@@ -60,7 +64,9 @@ def every_method_overridden(probe):
     names.append("set_cached_value")
     for memory in (False, True):
         for overridden in ([], *([name] for name in names), names, names[1:3], names[3:5]):
-            helper_class = type("Own", (QuickCacheHelper,), {name: noting(probe, name) for name in overridden})
+            helper_class = type(
+                "Own", (QuickCacheHelper,), {name: noting(probe, name) for name in overridden}
+            )
             helper_class.own_class = helper_class
             f = decorated_by(probe, helper_class, memory)
             use(probe, f, 5)
@@ -184,7 +190,19 @@ def a_serializer_of_its_own(probe):
 
     for helper_class in (Extended, Replacing, Static, Wrong, WrongWithin, GivesSub, Both, Surrogate):
         f = decorated_by(probe, helper_class)
-        for value in (1, "text", NESTED, {"b": 1, "a": [2]}, {1}, Point(5), [Point([1])], range(2), [], (), {}):
+        for value in (
+            1,
+            "text",
+            NESTED,
+            {"b": 1, "a": [2]},
+            {1},
+            Point(5),
+            [Point([1])],
+            range(2),
+            [],
+            (),
+            {},
+        ):
             use(probe, f, value)
 
 
@@ -304,13 +322,10 @@ def patches_on_the_class(probe):
             use(probe, f, 5)
             use(probe, f, NESTED)
         for name in ("__call__", "call", "skip", "get_cache_key"):
-            with mock.patch.object(QuickCacheHelper, name, return_value=0) as patched:
+            with mock.patch.object(QuickCacheHelper, name, return_value="") as patched:
                 probe.step(f"mocked {name}", f, 5)
                 probe.step("by keyword", f, x=5)
                 probe.is_("calls", patched.mock_calls)
-            with mock.patch.object(QuickCacheHelper, name, autospec=True, return_value="") as patched:
-                probe.step(f"autospecced {name}", f, 5)
-                probe.is_("calls", [call.args[1:] for call in patched.mock_calls])
             with mock.patch.object(QuickCacheHelper, name, side_effect=LookupError("mocked")):
                 probe.step(f"raising {name}", f, 5)
             use(probe, f, 5)
@@ -322,13 +337,26 @@ def patches_on_the_class(probe):
 
 
 @scenario
+def patches_with_autospec(probe):
+    """The mock is called with the helper first, as a function of the class would be."""
+    for name in ("__call__", "call", "skip", "get_cache_key"):
+        f = decorated_by(probe, QuickCacheHelper)
+        with mock.patch.object(QuickCacheHelper, name, autospec=True, return_value="") as patched:
+            probe.step(f"autospecced {name}", f, 5)
+            probe.is_("calls", [call.args[1:] for call in patched.mock_calls])
+            probe.is_("helper first", [call.args[0] is f.clear.__self__ for call in patched.mock_calls])
+
+
+@scenario
 def patches_under_way(probe):
     """A patch made by what a call reaches counts for the rest of that call."""
     patches = []
 
     class Cache:
         def get(self, key, default):
-            patch = mock.patch.object(QuickCacheHelper, "get_cache_key", lambda self, *a, **k: "patched under way")
+            patch = mock.patch.object(
+                QuickCacheHelper, "get_cache_key", lambda self, *a, **k: "patched under way"
+            )
             patch.start()
             patches.append(patch)
             return default
@@ -342,7 +370,9 @@ def patches_under_way(probe):
     @decorating(["x"], cache=Cache(), skip_arg="skip")
     def f(x, skip=False):
         if skip:
-            patches.append(mock.patch.object(QuickCacheHelper, "_serialize_for_key", lambda self, v: "under way"))
+            patches.append(
+                mock.patch.object(QuickCacheHelper, "_serialize_for_key", lambda self, v: "under way")
+            )
             patches[-1].start()
         return x
 
@@ -389,8 +419,6 @@ def attributes_assigned(probe):
         use(probe, f, 5)
         helper.prefix = "assigned.prefix"
         use(probe, f, 5)
-        helper.prefix = "\udc80"
-        use(probe, f, 5)
         helper.prefix = 5
         use(probe, f, 5)
         helper.prefix = "p"
@@ -407,17 +435,11 @@ def attributes_assigned(probe):
         helper.skip_arg = "skip"
         helper.vary_on = [("skip", ())]
         use(probe, f, 5)
-        helper.vary_on = (("x", ["real", "imag"]), ["x", ()])
+        helper.vary_on = (("x", ("real", "imag")), ("x", ()))
         use(probe, f, 5)
         helper.vary_on = []
         use(probe, f, 5)
         helper.vary_on = [("nothing", ())]
-        use(probe, f, 5)
-        helper.vary_on = ["x"]
-        use(probe, f, 5)
-        helper.vary_on = ["x5"]
-        use(probe, f, 5)
-        helper.vary_on = None
         use(probe, f, 5)
         helper.vary_on = lambda x, skip=False: ["assigned", x]
         use(probe, f, 5)
@@ -443,8 +465,40 @@ def attributes_assigned(probe):
 
 
 @scenario
+def vary_on_assigned_in_other_shapes(probe):
+    for memory in (False, True):
+        f = decorated_by(probe, QuickCacheHelper, memory)
+        for vary_on in (
+            (("x", ["imag"]),),
+            [["x", ()]],
+            [("x", "imag")],
+            [("x", iter(["imag"]))],
+            iter([("x", ())]),
+            {"x": 1}.items(),
+            [("x",)],
+            [("x", (), 1)],
+            [("x", None)],
+            ["x"],
+            ["x5"],
+            None,
+            [(1, ())],
+            [("x", (1,))],
+        ):
+            f.clear.__self__.vary_on = vary_on
+            use(probe, f, 5)
+
+
+@scenario
+def a_lone_surrogate_in_the_prefix(probe):
+    for prefix in ("\udc80", "a\ud800b"):
+        f = decorated_by(probe, QuickCacheHelper)
+        f.clear.__self__.prefix = prefix
+        use(probe, f, 5)
+
+
+@scenario
 def attributes_deleted(probe):
-    for name in ("fn", "cache", "prefix", "vary_on", "skip_arg", "encoding_assert"):
+    for name in ("fn", "cache", "prefix", "vary_on", "skip_arg"):
         f = decorated_by(probe, QuickCacheHelper)
         delattr(f.clear.__self__, name)
         probe.step(f"without {name}", f, 5)
@@ -479,9 +533,20 @@ def patches_on_tiers(probe):
                 probe.step("clear", f.clear, 1)
                 probe.is_("calls", patched.mock_calls)
             probe.step("call", f, 1)
-        with mock.patch.object(tiered, "get", return_value="from the instance"):
-            probe.step("patched on the instance", f, 1)
-        probe.step("call", f, 1)
+
+
+@scenario
+def patches_on_one_tiered_cache(probe):
+    for cache in (probe.cache(), probe.memory()):
+        tiered = TieredCache([cache])
+        f = decorating(["x"], cache=tiered)(lambda x: x * 1)
+        for name in ("get", "set", "delete"):
+            f.clear(1)
+            with mock.patch.object(tiered, name, return_value=...) as patched:
+                probe.step(f"{name} patched", f, 1)
+                probe.step("clear", f.clear, 1)
+                probe.is_("calls", patched.mock_calls)
+            probe.step("call", f, 1)
 
 
 @scenario
@@ -498,7 +563,6 @@ def levels_of_logging(probe):
         probe.step("clear", f.clear, 1)
 
     root = logging.getLogger()
-    before = logger.level
     for level in (logging.DEBUG, logging.DEBUG + 1, logging.INFO, 1, logging.CRITICAL):
         logger.setLevel(level)
         once()
@@ -522,17 +586,19 @@ def levels_of_logging(probe):
     logger.addFilter(refuse)
     once()
     logger.removeFilter(refuse)
-    logger.setLevel(before)
-    # The level may change within a call.
+    logger.setLevel(logging.DEBUG)
+    body.__name__ = "{} %s %d"
+    once()
+
+
+@scenario
+def a_level_that_changes_within_a_call(probe):
     levels = iter([logging.DEBUG, logging.INFO] * 20)
-    f = decorating(["x.real"], cache=probe.cache(), skip_arg=lambda x: logger.setLevel(next(levels)))(body)
+    f = decorating(["x.real"], cache=probe.cache(), skip_arg=lambda x: logger.setLevel(next(levels)))(
+        lambda x: x
+    )
     for _ in range(4):
         probe.step("a level for each call", f, 1)
-    logger.setLevel(before)
-    body.__name__ = "{} %s %d \udc80"
-    logger.setLevel(logging.DEBUG)
-    once()
-    logger.setLevel(before)
 
 
 @scenario

@@ -1,16 +1,30 @@
 """Keys of values too odd to generate."""
 
-import datetime
+# Scenarios do what users do, the questionable included, and are as long as the list of it.
+# ruff: noqa: C901, N801, PLE0307, PYI024, RUF001, S102, SLOT000
+
+import datetime as dt
 import decimal
 import enum
 import sys
 import uuid
-from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, UserString, defaultdict, deque, namedtuple
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    UserString,
+    defaultdict,
+    deque,
+    namedtuple,
+)
 from types import MappingProxyType, SimpleNamespace
 
 import compat_values
 from compat_generated import from_source
 from compat_probe import Probe, decorating, scenario
+
 from quickcache import QuickCacheHelper, get_quickcache
 
 
@@ -52,7 +66,25 @@ def odd_text(probe):
 def odd_numbers(probe):
     key = keyed(probe).get_cache_key
     nan, inf = float("nan"), float("inf")
-    for number in (nan, -nan, inf, -inf, 0.0, -0.0, 0, 1, 1.0, True, False, 1e16, 1e15, 1e-5, 1e-4, 0.1 + 0.2, 5e-324):
+    for number in (
+        nan,
+        -nan,
+        inf,
+        -inf,
+        0.0,
+        -0.0,
+        0,
+        1,
+        1.0,
+        True,
+        False,
+        1e16,
+        1e15,
+        1e-5,
+        1e-4,
+        0.1 + 0.2,
+        5e-324,
+    ):
         probe.step("number", key, number)
         probe.step("nested", key, [number, {number: number}])
     for power in (31, 32, 53, 62, 63, 64, 65, 127, 128, 1000):
@@ -121,7 +153,13 @@ def subclasses_of_text(probe):
         def decode(self, *args):
             raise UnicodeError("another error")
 
-    for value in (Shouting("a"), Encoding("a"), BadEncoding("a"), Failing("a"), compat_values.Text("a\ud800")):
+    for value in (
+        Shouting("a"),
+        Encoding("a"),
+        BadEncoding("a"),
+        Failing("a"),
+        compat_values.Text("a\ud800"),
+    ):
         probe.step(type(value).__name__, key, value)
         probe.step("nested", key, [value])
         probe.step("a key", key, {value: 1})
@@ -303,22 +341,22 @@ def subclasses_of_uuid_and_datetime(probe):
         def __format__(self, spec):
             return 5
 
-    class Iso(datetime.datetime):
+    class Iso(dt.datetime):
         def isoformat(self, *args, **kwargs):
             probe.note("isoformat", args, kwargs)
             return "iso"
 
-    class Formatting(datetime.datetime):
+    class Formatting(dt.datetime):
         def isoformat(self, *args, **kwargs):
             return Formatted(int=1)
 
         def __str__(self):
             return "str"
 
-    class Zoned(datetime.datetime):
+    class Zoned(dt.datetime):
         def astimezone(self, tz=None):
             probe.note("astimezone", type(tz).__name__, tz.utcoffset(None))
-            return datetime.datetime(1999, 1, 1)
+            return dt.datetime(1999, 1, 1)
 
         @property
         def tzinfo(self):
@@ -329,7 +367,13 @@ def subclasses_of_uuid_and_datetime(probe):
         probe.step(type(value).__name__, key, value)
         probe.step("nested", key, {value: value})
     for kind in (Iso, Formatting, Zoned, compat_values.Moment):
-        for zone in (None, datetime.UTC, compat_values.Summer(), compat_values.NoOffset(), compat_values.Falsy()):
+        for zone in (
+            None,
+            dt.UTC,
+            compat_values.Summer(),
+            compat_values.NoOffset(),
+            compat_values.Falsy(),
+        ):
             probe.step(kind.__name__, key, kind(2020, 6, 1, tzinfo=zone))
 
 
@@ -338,44 +382,46 @@ def datetimes(probe):
     key = keyed(probe).get_cache_key
     summer = compat_values.Summer()
 
-    class Broken(datetime.tzinfo):
+    class Broken(dt.tzinfo):
         def __init__(self, offset):
             self.offset = offset
 
-        def utcoffset(self, dt):
-            probe.note("utcoffset", dt)
+        def utcoffset(self, moment):
+            probe.note("utcoffset", moment)
             if isinstance(self.offset, Exception):
                 raise self.offset
             return self.offset
 
-    class Bare(datetime.tzinfo):
+    class Bare(dt.tzinfo):
         pass
 
     for zone in (
         Bare(),
         Broken(5),
-        Broken(datetime.timedelta(days=1)),
-        Broken(datetime.timedelta(seconds=1, microseconds=7)),
+        Broken(dt.timedelta(days=1)),
+        Broken(dt.timedelta(seconds=1, microseconds=7)),
         Broken(LookupError("no zone")),
     ):
-        probe.step("a broken zone", key, datetime.datetime(2020, 6, 1, tzinfo=zone))
+        probe.step("a broken zone", key, dt.datetime(2020, 6, 1, tzinfo=zone))
     for month in (1, 6, 9):
         for fold in (0, 1):
-            for zone in (summer, None, datetime.UTC):
-                moment = datetime.datetime(2021, month, 30 if month == 9 else 1, 2, 30, 0, 5, tzinfo=zone, fold=fold)
+            for zone in (summer, None, dt.UTC):
+                moment = dt.datetime(
+                    2021, month, 30 if month == 9 else 1, 2, 30, 0, 5, tzinfo=zone, fold=fold
+                )
                 probe.step("fold", key, moment)
     for fold in (0, 1):
         # The local time zone of the workers has this hour twice, and the other not at all.
         no_offset = {"tzinfo": compat_values.NoOffset(), "fold": fold}
-        probe.step("as local time", key, datetime.datetime(2021, 11, 7, 1, 30, **no_offset))
-        probe.step("as local time", key, datetime.datetime(2021, 3, 14, 2, 30, **no_offset))
+        probe.step("as local time", key, dt.datetime(2021, 11, 7, 1, 30, **no_offset))
+        probe.step("as local time", key, dt.datetime(2021, 3, 14, 2, 30, **no_offset))
     for seconds in (1, -1, 59, 3601, -3601, 86399):
-        zone = datetime.timezone(datetime.timedelta(seconds=seconds, microseconds=seconds))
-        probe.step("an odd offset", key, datetime.datetime(2000, 2, 29, 23, 59, 59, 999999, tzinfo=zone))
-    probe.step("the first naive moment", key, datetime.datetime.min)
-    probe.step("the last naive moment", key, datetime.datetime.max)
-    probe.step("the first moment in UTC", key, datetime.datetime.min.replace(tzinfo=datetime.UTC))
-    probe.step("the last moment in UTC", key, datetime.datetime.max.replace(tzinfo=datetime.UTC))
+        zone = dt.timezone(dt.timedelta(seconds=seconds, microseconds=seconds))
+        probe.step("an odd offset", key, dt.datetime(2000, 2, 29, 23, 59, 59, 999999, tzinfo=zone))
+    probe.step("the first naive moment", key, dt.datetime.min)
+    probe.step("the last naive moment", key, dt.datetime.max)
+    probe.step("the first moment in UTC", key, dt.datetime.min.replace(tzinfo=dt.UTC))
+    probe.step("the last moment in UTC", key, dt.datetime.max.replace(tzinfo=dt.UTC))
 
 
 class Lazy:
@@ -453,8 +499,8 @@ def proxies(probe):
         {"a": 1},
         {1, 2},
         uuid.UUID(int=7),
-        datetime.datetime(2020, 1, 1),
-        datetime.datetime(2020, 1, 1, tzinfo=compat_values.Summer()),
+        dt.datetime(2020, 1, 1),
+        dt.datetime(2020, 1, 1, tzinfo=compat_values.Summer()),
         None,
         compat_values.Level.LOW,
         compat_values.Point(1, 2),
@@ -462,7 +508,20 @@ def proxies(probe):
         probe.step("lazy", key, Lazy(wrapped))
         probe.step("lazy, nested", key, [Lazy(wrapped)])
         probe.step("lazy twice", key, Lazy(Lazy(wrapped)))
-    for claimed in (str, bytes, bool, int, float, list, tuple, dict, set, uuid.UUID, datetime.datetime, type(None)):
+    for claimed in (
+        str,
+        bytes,
+        bool,
+        int,
+        float,
+        list,
+        tuple,
+        dict,
+        set,
+        uuid.UUID,
+        dt.datetime,
+        type(None),
+    ):
         probe.step("pretending", key, Pretender(claimed))
 
     class Raising:
@@ -525,7 +584,7 @@ def bad_types(probe):
         SimpleNamespace(a=1),
         slice(1),
         1j,
-        datetime.time.__new__,
+        dt.time.__new__,
         decimal.Context,
         {}.keys(),
         {}.items(),
@@ -557,7 +616,13 @@ def the_first_bad_value_is_named(probe):
 @scenario
 def depth(probe):
     key = keyed(probe).get_cache_key
-    for wrap in (lambda v: [v], lambda v: (v,), lambda v: {"k": v}, lambda v: {"k": [v]}, lambda v: (v, v)[:1]):
+    for wrap in (
+        lambda v: [v],
+        lambda v: (v,),
+        lambda v: {"k": v},
+        lambda v: {"k": [v]},
+        lambda v: (v, v)[:1],
+    ):
         value = "core"
         for level in range(151):
             if level in (1, 10, 100, 150):
@@ -613,14 +678,28 @@ def the_length_of_codes(probe):
 
 @scenario
 def names_of_functions(probe):
-    names = ["f", "f" * 39, "f" * 40, "f" * 41, "f" * 80, "naïve", "é" * 40, "é" * 41, "名" * 45, "_", "__x__"]
+    names = [
+        "f",
+        "f" * 39,
+        "f" * 40,
+        "f" * 41,
+        "f" * 80,
+        "naïve",
+        "é" * 40,
+        "é" * 41,
+        "名" * 45,
+        "_",
+        "__x__",
+    ]
     for name in names:
         source = f"def {name}(x):\n    return x\ngenerated = {name}\n"
-        decorated = probe.step("decorate", lambda source=source: decorating(["x"], cache=probe.cache())(from_source(source)))
+        decorated = probe.step(
+            "decorate", lambda source=source: decorating(["x"], cache=probe.cache())(from_source(source))
+        )
         probe.is_("prefix", decorated.prefix)
         probe.step("call", decorated, 1)
         probe.step("call again", decorated, 1)
-    for name in ("𝒳" * 41, "a\udc80b", "a/b.c,d", "", " ", "{}%s", "x\n" * 30):
+    for name in ("𝒳" * 41, "a/b.c,d", "", " ", "{}%s", "x\n" * 30):
 
         def renamed(x):
             return x
@@ -630,6 +709,18 @@ def names_of_functions(probe):
         probe.is_("prefix", decorated.prefix)
         probe.step("call", decorated, 1)
         probe.step("key", decorated.get_cache_key, "x")
+
+
+@scenario
+def a_name_with_a_lone_surrogate(probe):
+    def renamed(x):
+        return x
+
+    renamed.__name__ = "a\udc80b"
+    f = decorating(["x"], cache=probe.cache())(renamed)
+    probe.is_("prefix", f.prefix)
+    probe.step("call", f, 1)
+    probe.step("key", f.get_cache_key, "x")
 
 
 @scenario
