@@ -67,7 +67,7 @@ def from_source(source: str, **names: Any) -> Any:
     filename = f"<generated {hash(source)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace = {"__name__": "generated", **names}
-    exec(compile(source, filename, "exec"), namespace)
+    exec(compile(source, filename, "exec"), namespace)  # noqa: S102  a text of our own
     return namespace["generated"]
 
 
@@ -81,7 +81,7 @@ def programs(programs_: list[dict[str, Any]]) -> list[Case]:
     return cases
 
 
-def _program(
+def _program(  # noqa: C901  one branch for each operation
     probe: Probe, tiers: Any, results: list[Any], debug: bool, operations: list[tuple[str, int, Any]]
 ) -> None:
     leaves: list[Any] = []
@@ -123,7 +123,7 @@ def _program(
             case "peek":
                 probe.step(operation, computed.get_cached_value, which)
             case "put":
-                probe.step(operation, lambda: computed.set_cached_value(which).to(extra))
+                probe.step(operation, lambda x=which, value=extra: computed.set_cached_value(x).to(value))
             case "clear":
                 probe.step(operation, computed.clear, which)
             case "lose":

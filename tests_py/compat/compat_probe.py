@@ -94,7 +94,7 @@ class Probe:
         return RecordingCache(self, name, kept)
 
     def memory(self) -> Any:
-        """This package's own memory tier where there is one, else a dict behind the same interface."""
+        """The memory tier of this package; beside 0.5.4, which has none, a dict with the same interface."""
         native = getattr(quickcache, "MemoryCache", None)
         return native(isolate=False) if native else MemoryCache()
 

@@ -58,6 +58,6 @@ def pytest_terminal_summary(
     tally = config.stash.get(TALLY, None)
     if tally is not None:
         terminalreporter.write_line(
-            f"differential: {tally.cases} cases, {tally.differences} differences outside the listed deviations, "
-            f"{tally.deviations} listed deviations hold"
+            f"differential: {tally.cases} cases, {tally.differences} differences outside the listed deviations"
+            f" ({tally.deviations} of these)"
         )

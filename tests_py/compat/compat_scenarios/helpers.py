@@ -291,9 +291,8 @@ def skips_and_calls_of_its_own(probe):
         def vary_on(self, value):
             probe.note("vary_on set", value)
 
-    for helper_class in (
-        AlwaysSkip, NeverSkip, Inverted, Bypass, Counting, CallTwice, Mixed, Slotted, OwnInit, NoSuper, Property
-    ):  # fmt: skip
+    overriding_calls = [AlwaysSkip, NeverSkip, Inverted, Bypass, Counting, CallTwice, Mixed]
+    for helper_class in (*overriding_calls, Slotted, OwnInit, NoSuper, Property):
         probe.is_("helper", helper_class.__name__)
         use(probe, decorated_by(probe, helper_class), 5)
         use(probe, decorated_by(probe, helper_class), "text")
