@@ -82,7 +82,7 @@ def decorator(
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
-        _source.warn_on_collision(fn, helper.prefix, stacklevel=2)
+        _source.warn_on_collision(fn, helper.prefix)
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
@@ -129,8 +129,7 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
         ) -> Decorator: ...
 
     def call(self) -> Decorator:
-        if self.key_format not in ("compatible", "qualified"):
-            raise ValueError(f"key_format must be 'compatible' or 'qualified', not {self.key_format!r}")
+        _source.check_key_format(self.key_format)
         values = {
             name: value
             for name, value in self._asdict().items()

@@ -4,14 +4,22 @@
 class QuickCacheError(Exception):
     """The root of every error that quickcache itself raises."""
 
+    __module__ = "quickcache"
+
 
 class UncacheableValueError(QuickCacheError, TypeError):
     """A value that a tier cannot keep apart from its caller, since it cannot be pickled."""
+
+    __module__ = "quickcache"
 
 
 class KeyCollisionWarning(UserWarning):
     """Two functions of different modules or names share their cache keys."""
 
+    __module__ = "quickcache"
+
 
 class NothingCachedWarning(UserWarning):
     """A decorator was given timeouts with which no tier keeps anything."""
+
+    __module__ = "quickcache"

@@ -1,8 +1,7 @@
 """QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
 
-The call itself runs in Rust (`_native.HelperBase.__call__`). It is an exact shortcut for
-`_call_openly` below, taken while nothing of this class is overridden or patched and debug
-logging is off.
+The call itself runs in Rust (`_native.HelperBase.__call__`): an exact shortcut for
+`_call_openly` below, taken while nothing of this class is overridden or patched.
 """
 
 import inspect

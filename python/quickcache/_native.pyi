@@ -117,7 +117,7 @@ class MemoryCache:
     def __len__(self) -> int:
         """How many values are held and have not expired."""
     def __contains__(self, key: object, /) -> bool:
-        """Whether `key` is held; not counted as a use."""
+        """Whether `key` is held. A use to the policy, but neither a hit nor a miss."""
     @property
     def max_entries(self) -> int | None: ...
     @property

@@ -2,11 +2,11 @@
 
 import inspect
 import threading
-import warnings
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ._errors import KeyCollisionWarning
+from ._warn import warn
 
 KeyFormat = Literal["compatible", "qualified"]
 
@@ -30,6 +30,12 @@ def key_prefix(
     return f"{name[:40]}{name[40:] and '..'}.{hash_(identity, 8)}"
 
 
+def check_key_format(given: object) -> None:
+    """Raise ValueError for what is no key format."""
+    if given not in get_args(KeyFormat):
+        raise ValueError(f"key_format must be 'compatible' or 'qualified', not {given!r}")
+
+
 def owner_name(fn: Callable[..., Any]) -> tuple[str, str]:
     """Module and qualified name: what tells functions of one source text apart."""
     module = getattr(fn, "__module__", None)
@@ -37,17 +43,16 @@ def owner_name(fn: Callable[..., Any]) -> tuple[str, str]:
     return str(module), str(qualname if qualname is not None else fn.__name__)
 
 
-def warn_on_collision(fn: Callable[..., Any], prefix: str, stacklevel: int) -> None:
+def warn_on_collision(fn: Callable[..., Any], prefix: str) -> None:
     """Warn if a function of another module or name was decorated with the same prefix."""
     owner = owner_name(fn)
     with _lock:
         first = _owner_of_prefix.setdefault(prefix, owner)
     if first != owner:
-        warnings.warn(
+        warn(
             f"{'.'.join(owner)} and {'.'.join(first)} have the same name and source text, so they share "
             f"their cache keys (quickcache.{prefix}/...): within one cache, each is answered with the "
             "other's values. Change the text of one of them, or decorate both with "
             "key_format='qualified', which puts module and qualified name into the key.",
             KeyCollisionWarning,
-            stacklevel=stacklevel + 1,
         )

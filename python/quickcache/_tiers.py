@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Protocol, Self
 
 from . import _native
+from ._errors import NothingCachedWarning
+from ._warn import warn
 
 Timeout = int | float | timedelta | None
 
@@ -103,23 +105,32 @@ def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any
     """A cache whose first tier keeps values for `memoize_timeout` and whose last one for `timeout`.
 
     None leaves a tier its own default; a `memoize_timeout` of 0 leaves the first of several tiers
-    out. Raises ValueError for a tier that takes no timeout.
+    out; a single tier takes the shorter one. Raises ValueError for a tier that takes no timeout.
     """
     if timeout is None and memoize_timeout is None:
         return cache
-    if type(cache) is not TieredCache:
-        given = [seconds for seconds in (timeout, memoize_timeout) if seconds is not None]
-        return _with_timeout(cache, min(given, key=_seconds))
-    tiers: Sequence[Any] = list(cache.caches)
-    if len(tiers) < 2:
-        return TieredCache([fold_timeouts(tier, timeout, memoize_timeout) for tier in tiers])
-    first, *middle, last = tiers
-    if memoize_timeout is None:
-        head = [first]
-    else:
-        head = [_with_timeout(first, memoize_timeout)] if _seconds(memoize_timeout) > 0 else []
-    tail = last if timeout is None else _with_timeout(last, timeout)
-    return TieredCache([*head, *middle, tail])
+    tiers: Sequence[Any] = list(cache.caches) if type(cache) is TieredCache else [cache]
+    lives: list[Timeout] = [None] * len(tiers)
+    if tiers:
+        lives[-1] = timeout
+        if memoize_timeout is not None and (timeout is None or len(tiers) > 1):
+            lives[0] = memoize_timeout
+        elif memoize_timeout is not None:
+            lives[0] = min(timeout, memoize_timeout, key=_seconds)
+    kept = [(tier, life) for tier, life in zip(tiers, lives, strict=True) if life is None or _seconds(life) > 0]
+    if not kept:
+        warn_nothing_cached()
+    folded = [tier if life is None else _with_timeout(tier, life) for tier, life in kept]
+    return folded[0] if folded and type(cache) is not TieredCache else TieredCache(folded)
+
+
+def warn_nothing_cached() -> None:
+    """Say that the timeouts given leave no tier."""
+    warn(
+        "nothing will be cached: no tier was given a timeout of more than 0. "
+        "Give at least one tier a timeout in seconds.",
+        NothingCachedWarning,
+    )
 
 
 def _seconds(timeout: Any) -> float:

@@ -27,13 +27,13 @@ class _Common(TypedDict, total=False):
     assert_function: Callable[[bool, str], object] | None
     timeout: Timeout | EllipsisType
     memoize_timeout: Timeout | EllipsisType
+    key_format: KeyFormat
 
 
 class QuickCacheOptions(_Common, total=False):
     """What a QuickCache is called with by keyword."""
 
     cache: Tier | EllipsisType
-    key_format: KeyFormat
 
 
 class QuickCacheDefaults(QuickCacheOptions, total=False):

@@ -12,10 +12,9 @@ use super::bind::{Call, Signature};
 use super::codes::Coder;
 use super::guard::{HELPER_CALL, HELPER_KEYS};
 use super::key::Key;
-use super::tiered::tiers_of;
+use super::tiered::Tiers;
 use super::{logging, raw};
 use crate::key::wire::Codes;
-use crate::tier::stack;
 
 /// The attributes of a helper from which its plan is made.
 const ATTRIBUTES: [&str; 6] = [
@@ -104,9 +103,8 @@ impl HelperBase {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let standing = Self::standing(slf);
-        if standing.call && standing.keys && !logging::debug_enabled(py)? {
-            let plan = Self::plan(slf)?;
-            return plan.call(py, args, kwargs);
+        if standing.call && standing.keys {
+            return Self::plan(slf)?.call(py, args, kwargs);
         }
         slf.call_method(intern!(py, "_call_openly"), args, kwargs)
     }
@@ -282,17 +280,34 @@ impl Plan {
             let content = function.call(args, kwargs)?;
             // after the call, which may have changed its arguments: as it always was
             let key = self.key(py, None, args, kwargs)?;
-            stack::set(&tiers_of(self.cache.bind(py))?, &key, &content)?;
+            Tiers::of(self.cache.bind(py))?.set(&key, &content)?;
             return Ok(content);
         }
+        let debug = logging::debug_enabled(py)?;
+        if debug {
+            logging::debug(py, &format!("checking caches for {}", self.name(py)?))?;
+        }
         let key = self.key(py, None, args, kwargs)?;
-        let tiers = tiers_of(self.cache.bind(py))?;
-        if let Some(hit) = stack::get(&tiers, &key)? {
-            return Ok(hit.found.value);
+        if debug {
+            logging::debug_object(key.object())?;
+        }
+        let tiers = Tiers::of(self.cache.bind(py))?;
+        if let Some(value) = tiers.get(&key)? {
+            return Ok(value);
+        }
+        if debug {
+            logging::debug(py, &format!("cache miss, calling {}", self.name(py)?))?;
         }
         let content = function.call(args, kwargs)?;
-        stack::set(&tiers, &key, &content)?;
+        tiers.set(&key, &content)?;
         Ok(content)
+    }
+
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        self.function
+            .bind(py)
+            .getattr(intern!(py, "__name__"))?
+            .str()
     }
 
     fn skips<'py>(

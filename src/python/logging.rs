@@ -3,7 +3,7 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 const DEBUG: u8 = 10;
 
@@ -51,11 +51,17 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
         .is_truthy()
 }
 
-/// A debug line, formatted by the caller.
-pub(super) fn debug(py: Python<'_>, message: &str) -> PyResult<()> {
+/// A debug line of an object's text.
+pub(super) fn debug_object(object: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = object.py();
     let (logger, _) = parts(py)?;
     logger
         .bind(py)
-        .call_method1(intern!(py, "debug"), (message,))?;
+        .call_method1(intern!(py, "debug"), (object,))?;
     Ok(())
+}
+
+/// A debug line, formatted by the caller.
+pub(super) fn debug(py: Python<'_>, message: &str) -> PyResult<()> {
+    debug_object(PyString::new(py, message).as_any())
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyList, PyTuple};
 
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
 use super::key::Key;
@@ -191,13 +191,69 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
     }
 }
 
-/// The tiers a cache consists of: those of a TieredCache, or the cache alone.
-pub(super) fn tiers_of<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Vec<AnyTier<'py>>> {
-    if TIERED_CACHE.holds_for(&cache.get_type()) {
-        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-        return caches.try_iter()?.map(|tier| AnyTier::of(tier?)).collect();
+/// The tiers that a cache consists of, for the time of one call.
+pub(super) struct Tiers<'py> {
+    tiers: Vec<AnyTier<'py>>,
+    /// Whether they are a TieredCache's, which says in the log where it found a value.
+    says_where: bool,
+}
+
+impl<'py> Tiers<'py> {
+    /// The tiers of a TieredCache, or the cache alone.
+    pub(super) fn of(cache: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if TIERED_CACHE.holds_for(&cache.get_type()) {
+            return Self::in_order(cache);
+        }
+        Ok(Self {
+            tiers: vec![AnyTier::of(cache.clone())?],
+            says_where: false,
+        })
     }
-    Ok(vec![AnyTier::of(cache.clone())?])
+
+    /// The tiers in an object's `caches`.
+    fn in_order(cache: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+        let tiers = caches.try_iter()?.map(|tier| AnyTier::of(tier?));
+        Ok(Self {
+            tiers: tiers.collect::<PyResult<_>>()?,
+            says_where: true,
+        })
+    }
+
+    /// The value under `key` in the first tier that has it, promoted to those before.
+    pub(super) fn get(&self, key: &Key<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(Hit { found, tier }) = stack::get(&self.tiers, key)? else {
+            return Ok(None);
+        };
+        if self.says_where && logging::debug_enabled(found.value.py())? {
+            self.log_hit(tier)?;
+        }
+        Ok(Some(found.value))
+    }
+
+    /// Set `key` in every tier.
+    pub(super) fn set(&self, key: &Key<'py>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        stack::set(&self.tiers, key, value)
+    }
+
+    /// Forget `key` in every tier.
+    fn delete(&self, key: &Key<'py>) -> PyResult<()> {
+        stack::delete(&self.tiers, key)
+    }
+
+    fn log_hit(&self, hit: usize) -> PyResult<()> {
+        let py = self.tiers[hit].object().py();
+        let class_name = |tier: &AnyTier<'_>| -> PyResult<String> {
+            tier.object()
+                .getattr(intern!(py, "__class__"))?
+                .getattr(intern!(py, "__name__"))?
+                .extract()
+        };
+        let missed = self.tiers[..hit].iter().map(class_name);
+        let missed = PyList::new(py, missed.collect::<PyResult<Vec<_>>>()?)?;
+        logging::debug(py, &format!("missed caches: {missed}"))?;
+        logging::debug(py, &format!("hit cache: {}", class_name(&self.tiers[hit])?))
+    }
 }
 
 /// The part of TieredCache that runs in Rust.
@@ -218,12 +274,8 @@ impl TieredBase {
         key: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let tiers = Self::tiers(slf)?;
-        let Some(Hit { found, tier }) = stack::get(&tiers, &Key::from_object(key))? else {
-            return Ok(default);
-        };
-        log_hit(&tiers, tier)?;
-        Ok(Some(found.value))
+        let value = Tiers::in_order(slf)?.get(&Key::from_object(key))?;
+        Ok(value.or(default))
     }
 
     fn set<'py>(
@@ -231,37 +283,10 @@ impl TieredBase {
         key: Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        stack::set(&Self::tiers(slf)?, &Key::from_object(key), value)
+        Tiers::in_order(slf)?.set(&Key::from_object(key), value)
     }
 
     fn delete<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>) -> PyResult<()> {
-        stack::delete(&Self::tiers(slf)?, &Key::from_object(key))
+        Tiers::in_order(slf)?.delete(&Key::from_object(key))
     }
-}
-
-impl TieredBase {
-    fn tiers<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<AnyTier<'py>>> {
-        let caches = slf.getattr(intern!(slf.py(), "caches"))?;
-        caches.try_iter()?.map(|tier| AnyTier::of(tier?)).collect()
-    }
-}
-
-fn log_hit(tiers: &[AnyTier<'_>], hit: usize) -> PyResult<()> {
-    let py = tiers[hit].object().py();
-    if !logging::debug_enabled(py)? {
-        return Ok(());
-    }
-    let class_name = |tier: &AnyTier<'_>| -> PyResult<String> {
-        tier.object()
-            .getattr(intern!(py, "__class__"))?
-            .getattr(intern!(py, "__name__"))?
-            .extract()
-    };
-    let missed = tiers[..hit]
-        .iter()
-        .map(class_name)
-        .collect::<PyResult<Vec<_>>>()?;
-    let missed = pyo3::types::PyList::new(py, missed)?;
-    logging::debug(py, &format!("missed caches: {missed}"))?;
-    logging::debug(py, &format!("hit cache: {}", class_name(&tiers[hit])?))
 }

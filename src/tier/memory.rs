@@ -387,7 +387,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         }
     }
 
-    /// Whether `key` is held; not counted as a use.
+    /// Whether `key` is held: a use to the policy, but neither a hit nor a miss.
     pub fn contains(&self, key: &PackedKey) -> bool {
         let fingerprint = self.fingerprint(key);
         let _pass = gate::enter();

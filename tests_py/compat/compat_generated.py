@@ -81,7 +81,7 @@ def programs(programs_: list[dict[str, Any]]) -> list[Case]:
     return cases
 
 
-def _program(  # noqa: C901  one branch for each operation
+def _program(
     probe: Probe, tiers: Any, results: list[Any], debug: bool, operations: list[tuple[str, int, Any]]
 ) -> None:
     leaves: list[Any] = []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import compat_worker
 from compat_case import Case
@@ -49,6 +49,12 @@ class Side:
         """The cases of one scenario."""
         cases: list[Case] = self.ask("scenario", (scenario, debug))
         return cases
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the worker."""

@@ -68,7 +68,7 @@ class Flags(enum.IntFlag):
     B = 2
 
 
-Point = namedtuple("Point", ["x", "y"])  # noqa: PYI024  as users write it
+Point = namedtuple("Point", ["x", "y"])
 
 
 class Text(str):

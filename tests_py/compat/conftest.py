@@ -39,17 +39,15 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 @pytest.fixture(scope="session")
 def original() -> Iterator[compat_sides.Side]:
     """Quickcache 0.5.4."""
-    side = compat_sides.Side("quickcache 0.5.4", compat_sides.oracle_directory())
-    yield side
-    side.close()
+    with compat_sides.Side("quickcache 0.5.4", compat_sides.oracle_directory()) as side:
+        yield side
 
 
 @pytest.fixture(scope="session")
 def ours() -> Iterator[compat_sides.Side]:
     """The quickcache that this interpreter has."""
-    side = compat_sides.Side("this quickcache")
-    yield side
-    side.close()
+    with compat_sides.Side("this quickcache") as side:
+        yield side
 
 
 def pytest_terminal_summary(
@@ -58,6 +56,7 @@ def pytest_terminal_summary(
     tally = config.stash.get(TALLY, None)
     if tally is not None:
         terminalreporter.write_line(
-            f"differential: {tally.cases} cases, {tally.differences} differences outside the listed deviations"
-            f" ({tally.deviations} of these)"
+            f"differential: {tally.cases} cases, "
+            f"{tally.differences} differences outside the listed deviations "
+            f"({tally.deviations} listed)"
         )

@@ -132,9 +132,8 @@ PLANTED = [
 @pytest.mark.parametrize("debug", [False, True], ids=["quiet", "debug"])
 def test_nothing_is_found_between_equals(original, debug):
     """Two workers over 0.5.4 agree in every scenario: no process differs by accident."""
-    other = compat_sides.Side("another 0.5.4", compat_sides.oracle_directory())
-    differing = [name for name in SCENARIOS if original.run(name, debug) != other.run(name, debug)]
-    other.close()
+    with compat_sides.Side("another 0.5.4", compat_sides.oracle_directory()) as other:
+        differing = [name for name in SCENARIOS if original.run(name, debug) != other.run(name, debug)]
     assert differing == []
 
 
@@ -146,9 +145,7 @@ def test_what_was_planted_is_found(original, tmp_path: Path, planted: Planted):
     source = file.read_text()
     assert source.count(planted.text) == 1
     file.write_text(source.replace(planted.text, planted.changed))
-    side = compat_sides.Side(planted.what, tmp_path / "copy")
-    found = compat_sides.differences(
-        original.run(planted.scenario, debug=True), side.run(planted.scenario, debug=True)
-    )
-    side.close()
-    assert found
+    expected = original.run(planted.scenario, debug=True)
+    with compat_sides.Side(planted.what, tmp_path / "copy") as side:
+        actual = side.run(planted.scenario, debug=True)
+    assert compat_sides.differences(expected, actual)

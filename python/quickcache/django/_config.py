@@ -2,23 +2,22 @@
 
 from __future__ import annotations  # those of _typing are not there at run time
 
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
 
 from .._config import ConfigMixin, get_quickcache
-from .._errors import NothingCachedWarning
 from .._helper import QuickCacheHelper
 from .._log import assert_function
-from .._tiers import CacheWithPresets, TieredCache
+from .._tiers import CacheWithPresets, TieredCache, warn_nothing_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import EllipsisType
     from typing import Self, Unpack
 
+    from .._source import KeyFormat
     from .._tiers import Timeout
     from .._typing import Decorator, DjangoDefaults, DjangoOptions, SkipArg, VaryOn
 
@@ -33,12 +32,14 @@ class _DjangoFields(NamedTuple):
     helper_class: Any
     assert_function: Any
     session_function: Callable[[], str] | None
+    key_format: KeyFormat = "compatible"
 
 
 class DjangoQuickCache(_DjangoFields, ConfigMixin):
     """The caches `locmem` (for `memoize_timeout` seconds) and `default` (for `timeout` seconds).
 
     `session_function` is called at each operation on `locmem`; its text goes before the key.
+    `key_format` is 'compatible' or 'qualified'.
     """
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
@@ -63,6 +64,7 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
             skip_arg=self.skip_arg,
             helper_class=self.helper_class,
             assert_function=self.assert_function,
+            key_format=self.key_format,
         ).call()
 
 
@@ -76,12 +78,7 @@ def tiered_django_cache(
         if timeout
     ]
     if not tiers:
-        warnings.warn(
-            "nothing will be cached: every timeout is 0 or None. "
-            "Give at least one tier a timeout in seconds.",
-            NothingCachedWarning,
-            stacklevel=4,
-        )
+        warn_nothing_cached()
     return TieredCache(tiers)
 
 

@@ -1,7 +1,7 @@
 """The stages of configuration, and what a decorated function is."""
 
 # Scenarios do what users do, the questionable included, and are as long as the list of it.
-# ruff: noqa: N801, PLR0124, PLW0108, PYI024, SLOT000
+# ruff: noqa: N801, PLR0124, PLW0108
 
 import copy
 import functools

@@ -1,7 +1,7 @@
 """Subclasses of the helper, patches on its class, and attributes assigned to it."""
 
 # Scenarios do what users do, the questionable included, and are as long as the list of it.
-# ruff: noqa: C901, PLR0915, PT008
+# ruff: noqa: PT008
 
 import logging
 import threading

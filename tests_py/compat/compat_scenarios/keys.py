@@ -1,7 +1,7 @@
 """Keys of values too odd to generate."""
 
 # Scenarios do what users do, the questionable included, and are as long as the list of it.
-# ruff: noqa: C901, N801, PLE0307, PYI024, RUF001, S102, SLOT000
+# ruff: noqa: N801, PLE0307, S102
 
 import datetime as dt
 import decimal

@@ -1,7 +1,6 @@
 """Presets, deprecated presets, and caches in tiers."""
 
 # Scenarios do what users do, the questionable included, and are as long as the list of it.
-# ruff: noqa: C901
 
 import copy
 import pickle
