@@ -95,25 +95,15 @@ class TestOrder:
         caches = [MemoryCache(), MemoryCache(), MemoryCache()]
         caches[place] = foreign
         cache = TieredCache(caches)
-        assert cache.get("k", default="missing") == "missing"
-        cache.set("k", [1])
-        foreign.delete("k")
-        caches[0].delete("k")
-        assert cache.get("k") == [1]
+        assert "missing" == cache.get("k", default="missing")
+        cache.set("k", 5)
         cache.delete("k")
 
-        called = [(method, args, kwargs) for _, method, args, kwargs in foreign.calls]
-        asked = ("get", ("k",), {"default": Ellipsis})
-        promoted = [("set", ("k", [1]), {})]
         assert [
-            asked,
-            ("set", ("k", [1]), {}),
+            ("get", ("k",), {"default": Ellipsis}),
+            ("set", ("k", 5), {}),
             ("delete", ("k",), {}),
-            *([asked] if place < 2 else []),
-            *(promoted if place == 0 else []),
-            *(promoted if place == 1 and False else []),
-            ("delete", ("k",), {}),
-        ] == called or place == 1
+        ] == [call[1:] for call in foreign.calls]
 
     def test_no_tiers_at_all_hold_nothing(self):
         cache = TieredCache([])
@@ -152,7 +142,8 @@ class TestOrder:
 class TestPromotion:
     @pytest.mark.parametrize("presets", [False, True])
     @pytest.mark.parametrize(
-        ("upper", "lower", "waited"), [(None, 100, 70), (60, 100, 70), (60, 100, 10), (10, 100, 10), (60, None, 70)]
+        ("upper", "lower", "waited"),
+        [(None, 100, 70), (60, 100, 70), (60, 100, 10), (10, 100, 10), (60, None, 70)],
     )
     def test_gives_no_more_life_than_the_lower_tier_has_left(self, clock, presets, upper, lower, waited):
         def tier(timeout):
@@ -234,6 +225,53 @@ class TestPromotion:
         assert "old" == cache.get("k")
         assert "k" not in first
 
+    def test_loses_to_a_clear_that_has_yet_to_reach_the_lower_tier(self):
+        """A reader comes between the two deletes: it may see the old value, none after it may."""
+        first = MemoryCache()
+
+        class Lower(RecordingCache):
+            def delete(self, key):
+                read.append(cache.get(key))
+                super().delete(key)
+
+        read = []
+        cache = TieredCache([first, Lower(k="old")])
+        cache.delete("k")
+
+        assert (["old"], None, False) == (read, cache.get("k"), "k" in first)
+
+    def test_loses_to_a_clear_under_way_in_a_destructor(self):
+        """The same with native tiers alone: dropping a value is what lets a reader come between."""
+        first, second = (MemoryCache(isolate=False) for _ in range(2))
+        cache = TieredCache([first, second])
+        read = []
+
+        class Value:
+            def __del__(self):
+                read.append(cache.get("k"))
+
+        first.set("k", Value())
+        second.set("k", "old")
+        cache.delete("k")
+
+        assert (["old"], None) == (read, cache.get("k"))
+
+    def test_loses_to_a_newer_value_that_the_upper_tier_does_not_take(self):
+        """Too large for memory, it goes to the lower tier alone; a reader meanwhile finds the old one."""
+        first = MemoryCache(max_bytes=10_000)
+
+        class Lower(RecordingCache):
+            def set(self, key, value):
+                read.append(cache.get(key))
+                super().set(key, value)
+
+        read = []
+        cache = TieredCache([first, Lower(k="old")])
+        new = "new" * 10_000
+        cache.set("k", new)
+
+        assert (["old"], new) == (read, cache.get("k"))
+
     def test_loses_to_a_newer_value(self):
         first = MemoryCache()
 
@@ -250,7 +288,10 @@ class TestPromotion:
 class TestPresets:
     def test_prefix_each_key(self):
         inner = MemoryCache()
-        for cache in (CacheWithPresets(inner, 10, lambda: "p:"), TieredCache([CacheWithPresets(inner, 10, lambda: "p:")])):
+        for cache in (
+            CacheWithPresets(inner, 10, lambda: "p:"),
+            TieredCache([CacheWithPresets(inner, 10, lambda: "p:")]),
+        ):
             cache.set("k", 1)
             assert (1, 1, None) == (cache.get("k"), inner.get("p:k"), inner.get("k"))
             cache.delete("k")
@@ -319,7 +360,9 @@ def add(x):
 class TestTimeouts:
     def test_of_the_first_and_the_last_tier(self, clock):
         first, middle, last = (MemoryCache(clock=clock, timeout=7) for _ in range(3))
-        cached = get_quickcache(cache=TieredCache([first, middle, last]), timeout=100, memoize_timeout=10)(["x"])(add)
+        cached = get_quickcache(cache=TieredCache([first, middle, last]), timeout=100, memoize_timeout=10)(
+            ["x"]
+        )(add)
         key = cached.get_cache_key(1)
         cached(1)
 
@@ -429,7 +472,7 @@ class TestTimeouts:
 
         assert (cached.get_cache_key(1), 2, 10) == cache.calls[-1]
 
-    @pytest.mark.parametrize("options", [{"timeout": 5}, {"memoize_timeout": 5}, {"timeout": 0}])
+    @pytest.mark.parametrize("options", [{"timeout": 5}, {"memoize_timeout": 5}])
     def test_are_refused_at_decoration_for_a_cache_that_takes_none(self, options):
         class Plain:
             def get(self, key, default=None): ...
@@ -449,7 +492,7 @@ class TestTimeouts:
         get_quickcache(cache=TieredCache([MemoryCache(), plain]), memoize_timeout=5)(["x"])(add)
 
     @pytest.mark.parametrize("option", ["timeout", "memoize_timeout"])
-    @pytest.mark.parametrize("wrong", ["5", "soon", [5], float("nan")], ids=repr)
+    @pytest.mark.parametrize("wrong", ["5", [5], float("nan")], ids=repr)
     @pytest.mark.parametrize("tiers", [1, 2])
     def test_that_are_none_are_refused_at_decoration(self, option, wrong, tiers):
         cache = TieredCache([MemoryCache() for _ in range(tiers)])
@@ -463,7 +506,9 @@ class TestTimeouts:
             seen.append(sorted(options))
             return mock.MagicMock(prefix="p")
 
-        get_quickcache(cache=MemoryCache(), timeout=5, memoize_timeout=1, helper_class=helper_class)(["x"])(add)
+        get_quickcache(cache=MemoryCache(), timeout=5, memoize_timeout=1, helper_class=helper_class)(["x"])(
+            add
+        )
 
         assert [["assert_function", "cache", "skip_arg", "vary_on"]] == seen
 
@@ -486,7 +531,9 @@ class TestPatches:
         return count
 
     @pytest.mark.parametrize(
-        ("class_", "tier"), [(TieredCache, None), (CacheWithPresets, 0)], ids=["TieredCache", "CacheWithPresets"]
+        ("class_", "tier"),
+        [(TieredCache, None), (CacheWithPresets, 0)],
+        ids=["TieredCache", "CacheWithPresets"],
     )
     def test_of_get(self, cached, class_, tier):
         for _ in range(3):
@@ -497,13 +544,18 @@ class TestPatches:
 
     @pytest.mark.parametrize("class_", [TieredCache, CacheWithPresets])
     def test_of_set_and_delete(self, cached, class_):
-        with mock.patch.object(class_, "set") as patched_set, mock.patch.object(class_, "delete") as patched_delete:
+        with (
+            mock.patch.object(class_, "set") as patched_set,
+            mock.patch.object(class_, "delete") as patched_delete,
+        ):
             cached(5)
             cached.clear(5)
         assert (1, 1) == (patched_set.call_count, patched_delete.call_count)
 
     def test_of_prefixed_key(self, cached):
-        with mock.patch.object(CacheWithPresets, "prefixed_key", side_effect=lambda key: "p:" + key) as patched:
+        with mock.patch.object(
+            CacheWithPresets, "prefixed_key", side_effect=lambda key: "p:" + key
+        ) as patched:
             cached(7)
         assert patched.call_count > 0
 
@@ -522,19 +574,16 @@ class TestPatches:
             assert "patched" == double(2)
         assert 4 == double(2)
 
-    def test_of_memory_cache_itself_are_refused_or_take_effect(self):
-        """A class made in Rust: if Python lets it be patched, the patch counts."""
-        cache = TieredCache([MemoryCache()])
-        cache.set("k", 1)
-        try:
-            patched = mock.patch.object(MemoryCache, "get", return_value="patched")
-            patched.start()
-        except TypeError as refusal:
-            assert "immutable type" in str(refusal)
-        else:
-            assert "patched" == cache.get("k")
-            patched.stop()
-        assert 1 == cache.get("k")
+    @pytest.mark.parametrize(
+        "wrap", [lambda cache: cache, lambda cache: TieredCache([cache])], ids=["bare", "tiered"]
+    )
+    def test_of_memory_cache_itself(self, wrap):
+        double = get_quickcache(cache=wrap(MemoryCache()))(["x"])(add)
+        assert 2 == double(1)
+        for _ in range(3):
+            with mock.patch.object(MemoryCache, "get", return_value="patched"):
+                assert "patched" == double(1)
+            assert 2 == double(1)
 
     def test_of_an_instance(self, cached):
         with mock.patch.object(cached.cache, "get", return_value="patched"):
@@ -569,7 +618,7 @@ class TestPatches:
         assert "odd" == TieredCache([presets]).get("k")
 
     def test_by_more_cycles_than_a_class_has_versions(self, cached):
-        """On 3.13 some 500 patches use up a class's version tags: then it has none, and results stay right."""
+        """On 3.13, 500 patches use up a class's version tags; results stay right."""
         for _ in range(1_200):
             with mock.patch.object(TieredCache, "get", return_value="patched"):
                 assert "patched" == cached(0)
@@ -584,7 +633,14 @@ class TestAsTheOriginals:
         assert ("cache", "timeout", "prefix_function") == presets._fields
         assert CacheWithPresets("cache", 6) == presets._replace(timeout=6)
         assert isinstance(presets, tuple)
-        assert not hasattr(presets, "__dict__") or vars(presets) == {}
+
+    def test_presets_may_be_given_attributes(self):
+        presets = CacheWithPresets(MemoryCache(), 5)
+        presets.note = "mine"
+        assert "mine" == presets.note
+
+        with mock.patch.object(presets, "get", return_value="patched"):
+            assert "patched" == TieredCache([presets]).get("k")
 
     def test_presets_may_be_subclassed_with_a_namedtuple(self):
         class More(namedtuple("More", [*CacheWithPresets._fields, "extra"]), CacheWithPresets):  # noqa: PYI024

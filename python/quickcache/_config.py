@@ -5,7 +5,7 @@ from __future__ import annotations  # those of _typing are not there at run time
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from . import _source
+from . import _native, _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
 from ._tiers import fold_timeouts
@@ -86,7 +86,7 @@ def decorator(
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            return helper(*args, **kwargs)
+            return _native._call(helper, args, kwargs)
 
         cached: Any = inner
         cached.clear = helper.clear

@@ -1,11 +1,11 @@
 """QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
 
-The call itself runs in Rust (`_native.HelperBase.__call__`): an exact shortcut for
-`_call_openly` below, taken while nothing of this class is overridden or patched.
+A decorated function calls its helper through `_native._call`, an exact shortcut for `__call__`
+below, taken while nothing of this class is overridden or patched.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import isfunction
 from typing import Any, NamedTuple
 
@@ -115,9 +115,14 @@ class QuickCacheHelper(_native.HelperBase):
         if isinstance(self.skip_arg, str):
             given = inspect.getcallargs(self.fn, *args, **kwargs)  # pyright: ignore[reportDeprecated]
             return given[self.skip_arg]
-        return self.skip_arg(*args, **kwargs)
+        if isfunction(self.skip_arg):
+            return self.skip_arg(*args, **kwargs)
+        raise AssertionError(
+            "skip_arg must be None, a string, or a function and this should have been checked in __init__"
+        )
 
-    def _call_openly(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The cached value for these arguments, or a fresh one where `skip` says so."""
         if not self.skip(*args, **kwargs):
             return self.call(*args, **kwargs)
         content = self.fn(*args, **kwargs)
@@ -147,3 +152,14 @@ def refuse_deferred(fn: Callable[..., Any]) -> None:
                 f"cannot cache {fn.__name__}: it is {kind}, and what its call returns can be used only once. "
                 "Cache a function that returns the finished value, such as a list."
             )
+
+
+def varied_values(vary_on: Iterable[tuple[str, Iterable[str]]], arguments: dict[str, Any]) -> list[Any]:
+    """The values that `vary_on` names among a call's arguments, whatever its shape."""
+    values = []
+    for name, attributes in vary_on:
+        value = arguments[name]
+        for attribute in attributes:
+            value = getattr(value, attribute)
+        values.append(value)
+    return values

@@ -11,7 +11,7 @@ __all__ = [
     "HelperBase",
     "ManualClock",
     "MemoryCache",
-    "TieredBase",
+    "TieredCache",
     "__version__",
     "_seal",
     "build_info",
@@ -52,6 +52,9 @@ def build_info() -> BuildInfo:
 
 def md5_hex(text: str) -> str:
     """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
+
+def _call(helper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`helper(*args, **kwargs)`, in Rust where the helper is a QuickCacheHelper as it was made."""
 
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""
@@ -130,7 +133,7 @@ class MemoryCache:
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
 
-class TieredBase:
+class TieredCache:
     """The part of TieredCache that runs in Rust."""
 
     caches: Sequence[Any]
@@ -153,8 +156,6 @@ class HelperBase:
     skip_arg: Any
     encoding_assert: Any
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """The cached value for these arguments, or a fresh one where `skip` says so."""
     def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The cache key for a call's arguments."""
     def _code_of(self, value: Any) -> str:

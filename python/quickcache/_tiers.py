@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -39,7 +39,10 @@ class CacheWithPresets(_Presets):
     and nothing is set or deleted.
     """
 
-    __slots__ = ()
+    def __new__(
+        cls, cache: Any, timeout: Timeout, prefix_function: Callable[[], str] | None = None
+    ) -> Self:
+        return super().__new__(cls, cache, timeout, prefix_function)
 
     def prefixed_key(self, key: str) -> str:
         """The key this cache is really asked for."""
@@ -70,8 +73,6 @@ class CacheWithPresets(_Presets):
 class CacheWithTimeout(CacheWithPresets):
     """Deprecated: CacheWithPresets without a prefix function."""
 
-    __slots__ = ()
-
     def __new__(cls, cache: Any, timeout: Timeout) -> Self:
         warnings.warn(
             "CacheWithTimeout is deprecated. Please use CacheWithPresets instead.",
@@ -85,7 +86,7 @@ class CacheWithTimeout(CacheWithPresets):
         return type(self)._make, (tuple(self),)
 
 
-class TieredCache(_native.TieredBase):
+class TieredCache(_native.TieredCache):
     """Several caches as one, asked in order: fast and local first, slow and shared last.
 
     A value found further down is written to the caches above it. Each cache uses its own default
@@ -94,7 +95,8 @@ class TieredCache(_native.TieredBase):
     """
 
     def __init__(self, caches: Iterable[Any]) -> None:
-        self.caches = caches if isinstance(caches, (list, tuple)) else list(caches)
+        # An iterator would be used up by the first operation.
+        self.caches = list(caches) if isinstance(caches, Iterator) else caches
 
 
 _native._seal(TieredCache)

@@ -8,13 +8,13 @@ ZERO = timedelta(0)
 class UTC(tzinfo):
     """UTC"""
 
-    def utcoffset(self, dt: datetime | None, /) -> timedelta:
+    def utcoffset(self, dt: datetime | None) -> timedelta:
         return ZERO
 
-    def tzname(self, dt: datetime | None, /) -> str:
+    def tzname(self, dt: datetime | None) -> str:
         return "UTC"
 
-    def dst(self, dt: datetime | None, /) -> timedelta:
+    def dst(self, dt: datetime | None) -> timedelta:
         return ZERO
 
 

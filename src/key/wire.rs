@@ -149,14 +149,20 @@ impl Codes {
         key.push_str("quickcache.");
         key.push_str(prefix);
         key.push('/');
+        key.push_str(&self.into_codes());
+        key
+    }
+
+    /// The key's part behind the `/`.
+    pub fn into_codes(mut self) -> String {
         // 150 characters, not bytes: codes can hold text that is not ASCII.
         if self.text.len() > LONGEST_CODES && self.text.chars().count() > LONGEST_CODES {
-            key.push('H');
-            push_hex(&mut key, &Md5::digest(self.text.as_bytes()));
-        } else {
-            key.push_str(&self.text);
+            let hash = Md5::digest(self.text.as_bytes());
+            self.text.clear();
+            self.text.push('H');
+            push_hex(&mut self.text, &hash);
         }
-        key
+        self.text
     }
 }
 

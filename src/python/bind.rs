@@ -55,6 +55,11 @@ impl Signature {
         }))
     }
 
+    /// The function, for the garbage collector.
+    pub(super) fn function(&self) -> &Py<PyFunction> {
+        &self.function
+    }
+
     /// The place of a parameter.
     pub(super) fn slot(
         &self,
@@ -70,21 +75,17 @@ impl Signature {
     }
 
     /// Whether the call is one of the ordinary right ones; if not, Python is to say what is wrong.
-    fn accepts(
-        &self,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<bool> {
+    fn accepts(&self, args: &Bound<'_, PyTuple>, kwargs: &Bound<'_, PyDict>) -> PyResult<bool> {
         let py = args.py();
         if !raw::has_code(self.function.bind(py), &self.code) {
             return Ok(false);
         }
-        let given = args.len();
-        if given > self.positional && !self.has_varargs {
+        if args.len() > self.positional && !self.has_varargs {
             return Ok(false);
         }
+        let given = args.len().min(self.positional);
         let mut bound = 0_u64;
-        for (name, _) in kwargs.into_iter().flatten() {
+        for (name, _) in kwargs.iter() {
             let Ok(name) = name.cast_exact::<PyString>() else {
                 return Ok(false);
             };
@@ -144,7 +145,7 @@ pub(super) enum Call<'a, 'py> {
     Bound {
         signature: &'a Signature,
         args: &'a Bound<'py, PyTuple>,
-        kwargs: Option<&'a Bound<'py, PyDict>>,
+        kwargs: &'a Bound<'py, PyDict>,
     },
     /// By `inspect.getcallargs`.
     Named(Bound<'py, PyAny>),
@@ -156,7 +157,7 @@ impl<'a, 'py> Call<'a, 'py> {
         function: &Bound<'py, PyAny>,
         signature: Option<&'a Signature>,
         args: &'a Bound<'py, PyTuple>,
-        kwargs: Option<&'a Bound<'py, PyDict>>,
+        kwargs: &'a Bound<'py, PyDict>,
     ) -> PyResult<Self> {
         if let Some(signature) = signature
             && signature.accepts(args, kwargs)?
@@ -167,15 +168,7 @@ impl<'a, 'py> Call<'a, 'py> {
                 kwargs,
             });
         }
-        let py = function.py();
-        let all = [function.clone()].into_iter().chain(args.iter());
-        let all = PyTuple::new(py, all.collect::<Vec<_>>())?;
-        let named = py.import(intern!(py, "inspect"))?.call_method(
-            intern!(py, "getcallargs"),
-            all,
-            kwargs,
-        )?;
-        Ok(Self::Named(named))
+        Ok(Self::Named(getcallargs(function, args, kwargs)?))
     }
 
     /// The value of a parameter.
@@ -185,32 +178,47 @@ impl<'a, 'py> Call<'a, 'py> {
         slot: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = name.py();
-        match (self, slot) {
-            (
-                Self::Bound {
-                    signature,
-                    args,
-                    kwargs,
-                },
-                Some(slot),
-            ) => {
-                if slot < signature.positional && slot < args.len() {
-                    return args.get_item(slot);
-                }
-                if let Some(kwargs) = kwargs
-                    && let Some(value) = kwargs.get_item(name)?
-                {
-                    return Ok(value);
-                }
-                let default = signature.default(py, slot)?;
-                default.ok_or_else(|| missing(name))
+        if let Self::Bound {
+            signature,
+            args,
+            kwargs,
+        } = self
+            && let Some(slot) = slot
+        {
+            if slot < signature.positional && slot < args.len() {
+                return args.get_item(slot);
             }
-            (Self::Named(named), _) => named.get_item(name),
-            (Self::Bound { .. }, None) => Err(missing(name)),
+            if let Some(value) = kwargs.get_item(name)? {
+                return Ok(value);
+            }
+            if let Some(value) = signature.default(py, slot)? {
+                return Ok(value);
+            }
+        }
+        self.named(py)?.get_item(name)
+    }
+
+    /// The values by name, as `inspect.getcallargs` gives them.
+    pub(super) fn named(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Named(named) => Ok(named.clone()),
+            Self::Bound {
+                signature,
+                args,
+                kwargs,
+            } => getcallargs(signature.function.bind(py), args, kwargs),
         }
     }
 }
 
-fn missing(name: &Bound<'_, PyString>) -> PyErr {
-    pyo3::exceptions::PyKeyError::new_err(name.clone().unbind())
+fn getcallargs<'py>(
+    function: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = function.py();
+    let all = [function.clone()].into_iter().chain(args.iter());
+    let all = PyTuple::new(py, all.collect::<Vec<_>>())?;
+    py.import(intern!(py, "inspect"))?
+        .call_method(intern!(py, "getcallargs"), all, Some(kwargs))
 }

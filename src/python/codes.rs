@@ -18,8 +18,19 @@ pub(super) fn md5_hex_of(text: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = text.cast_exact::<PyString>() {
         return Ok(wire::md5_hex(text.to_str()?.as_bytes()));
     }
-    let encoded = text.call_method1(intern!(text.py(), "encode"), ("utf-8",))?;
-    Ok(wire::md5_hex(encoded.cast::<PyBytes>()?.as_bytes()))
+    md5_hex_of_bytes(&text.call_method1(intern!(text.py(), "encode"), ("utf-8",))?)
+}
+
+/// The MD5 of bytes, or of whatever else `hashlib` takes for them.
+fn md5_hex_of_bytes(bytes: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(bytes) = bytes.cast::<PyBytes>() {
+        return Ok(wire::md5_hex(bytes.as_bytes()));
+    }
+    let py = bytes.py();
+    py.import(intern!(py, "hashlib"))?
+        .call_method1(intern!(py, "md5"), (bytes,))?
+        .call_method0(intern!(py, "hexdigest"))?
+        .extract()
 }
 
 /// What kind of value one is, in the order in which the original asks.
@@ -123,8 +134,7 @@ impl<'a, 'py> Coder<'a, 'py> {
                 if let Ok(text) = value.cast_exact::<PyString>() {
                     codes.hashed('u', text.to_str()?.as_bytes());
                 } else {
-                    let encoded = value.call_method1(intern!(self.py, "encode"), ("utf-8",))?;
-                    codes.hashed('u', encoded.cast::<PyBytes>()?.as_bytes());
+                    codes.plain("u", &md5_hex_of(value)?);
                 }
             }
             Kind::Bytes => match self.decoded(value)? {
@@ -133,7 +143,7 @@ impl<'a, 'py> Coder<'a, 'py> {
                     codes.hashed('u', value.cast::<PyBytes>()?.as_bytes());
                 }
                 Some(text) => codes.plain("u", &md5_hex_of(&text)?),
-                None => codes.plain("u", &self.md5_of_bytes(value)?),
+                None => codes.plain("u", &md5_hex_of_bytes(value)?),
             },
             Kind::Container(container) => raw::deeper(self.py, depth, |depth| {
                 let mut open = codes.open(container);
@@ -165,7 +175,7 @@ impl<'a, 'py> Coder<'a, 'py> {
             Kind::Text => hash("u", value),
             Kind::Bytes => match self.decoded(value)? {
                 Some(text) => hash("u", &text),
-                None => PyString::new(py, "u").add(self.md5_of_bytes(value)?),
+                None => PyString::new(py, "u").add(md5_hex_of_bytes(value)?),
             },
             Kind::Container(container) => raw::deeper(py, 0, |_| {
                 let codes = PyList::empty(py);
@@ -216,18 +226,6 @@ impl<'a, 'py> Coder<'a, 'py> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn md5_of_bytes(&self, value: &Bound<'py, PyAny>) -> PyResult<String> {
-        if let Ok(bytes) = value.cast::<PyBytes>() {
-            return Ok(wire::md5_hex(bytes.as_bytes()));
-        }
-        // An object that only says it is bytes: hashlib knows what else has a buffer.
-        self.py
-            .import(intern!(self.py, "hashlib"))?
-            .call_method1(intern!(self.py, "md5"), (value,))?
-            .call_method0(intern!(self.py, "hexdigest"))?
-            .extract()
     }
 
     /// The code of a value that is neither text nor one of the original's containers.
@@ -354,7 +352,7 @@ fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// What `'{}'.format(value)` makes of a value.
-fn formatted<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+pub(super) fn formatted<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     let py = value.py();
     let text = PyString::new(py, "{}").call_method1(intern!(py, "format"), (value,))?;
     Ok(text.cast_into()?)

@@ -7,9 +7,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 
 use super::memory_cache::MemoryCache;
 use super::raw;
@@ -17,15 +18,18 @@ use super::raw;
 /// The methods of some classes as they were when the classes were made.
 pub(super) struct Seal {
     names: &'static [&'static str],
+    /// Whether instances have a `__dict__`, in which something may lie before the methods.
+    has_dict: bool,
     originals: PyOnceLock<(Py<PyType>, Vec<Py<PyAny>>)>,
     /// The tag under which the sealed class itself was last found unchanged.
     tag: AtomicU32,
 }
 
 impl Seal {
-    const fn new(names: &'static [&'static str]) -> Self {
+    const fn new(names: &'static [&'static str], has_dict: bool) -> Self {
         Self {
             names,
+            has_dict,
             originals: PyOnceLock::new(),
             tag: AtomicU32::new(0),
         }
@@ -44,15 +48,16 @@ impl Seal {
         Ok(())
     }
 
-    /// Whether `class` is the sealed class itself, and unchanged.
-    pub(super) fn holds_for(&self, class: &Bound<'_, PyType>) -> bool {
-        let py = class.py();
-        let Some((sealed, _)) = self.originals.get(py) else {
+    /// Whether `object` is of the sealed class itself, and neither has been changed.
+    pub(super) fn holds_for(&self, object: &Bound<'_, PyAny>) -> bool {
+        let class = &object.get_type();
+        let Some((sealed, _)) = self.originals.get(object.py()) else {
             return false;
         };
-        if !class.is(sealed) {
-            return false;
-        }
+        class.is(sealed) && self.is_unchanged(class) && self.is_not_shadowed(object)
+    }
+
+    fn is_unchanged(&self, class: &Bound<'_, PyType>) -> bool {
         let tag = raw::version_tag(class);
         if tag != 0 && tag == self.tag.load(Ordering::Relaxed) {
             return true;
@@ -76,31 +81,50 @@ impl Seal {
             .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)))
     }
 
-    /// The names of the sealed methods.
-    pub(super) fn names(&self) -> &'static [&'static str] {
-        self.names
+    /// Whether the object itself has nothing by the names of the sealed methods.
+    pub(super) fn is_not_shadowed(&self, object: &Bound<'_, PyAny>) -> bool {
+        if !self.has_dict {
+            return true;
+        }
+        let Ok(Some(own)) = object.getattr_opt(intern!(object.py(), "__dict__")) else {
+            return true;
+        };
+        let Ok(own) = own.cast_into::<PyDict>() else {
+            return false;
+        };
+        own.is_empty()
+            || self
+                .names
+                .iter()
+                .all(|name| matches!(own.contains(name), Ok(false)))
     }
 }
 
 /// `MemoryCache`.
-pub(super) static MEMORY_CACHE: Seal = Seal::new(&["get", "set", "delete"]);
+pub(super) static MEMORY_CACHE: Seal = Seal::new(&["get", "set", "delete"], false);
 /// `TieredCache`.
-pub(super) static TIERED_CACHE: Seal = Seal::new(&["get", "set", "delete"]);
+pub(super) static TIERED_CACHE: Seal = Seal::new(&["get", "set", "delete"], true);
 /// `CacheWithPresets`.
-pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(&[
-    "get",
-    "set",
-    "delete",
-    "prefixed_key",
-    "cache",
-    "timeout",
-    "prefix_function",
-]);
+pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(
+    &[
+        "get",
+        "set",
+        "delete",
+        "prefixed_key",
+        "cache",
+        "timeout",
+        "prefix_function",
+    ],
+    true,
+);
 /// `QuickCacheHelper`: what a call goes through.
-pub(super) static HELPER_CALL: Seal = Seal::new(&["_call_openly", "skip", "call", "get_cache_key"]);
+pub(super) static HELPER_CALL: Seal =
+    Seal::new(&["__call__", "skip", "call", "get_cache_key"], true);
 /// `QuickCacheHelper`: what a key is made by.
-pub(super) static HELPER_KEYS: Seal =
-    Seal::new(&["_serialize_for_key", "_hash", "_code_of", "_key_of"]);
+pub(super) static HELPER_KEYS: Seal = Seal::new(
+    &["_serialize_for_key", "_hash", "_code_of", "_key_of"],
+    true,
+);
 
 /// Called by the Python half for each class it has just made: from now on, changes are noticed.
 #[pyfunction]

@@ -9,14 +9,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple};
 
 use super::bind::{Call, Signature};
-use super::codes::Coder;
+use super::codes::{Coder, formatted};
 use super::guard::{HELPER_CALL, HELPER_KEYS};
 use super::key::Key;
 use super::tiered::Tiers;
 use super::{logging, raw};
-use crate::key::wire::Codes;
+use crate::key::wire::{Codes, LONGEST_CODES};
 
-/// The attributes of a helper from which its plan is made.
+/// The attributes of a helper that a call depends on.
 const ATTRIBUTES: [&str; 6] = [
     "fn",
     "cache",
@@ -37,7 +37,8 @@ pub(super) struct HelperBase {
 
 #[derive(Default)]
 struct Derived {
-    plan: Option<Arc<Plan>>,
+    keys: Option<Arc<KeyPlan>>,
+    call: Option<Arc<CallPlan>>,
     /// The version of the helper's class for which `standing` holds; 0 for none.
     tag: u32,
     standing: Standing,
@@ -52,20 +53,21 @@ struct Standing {
     keys: bool,
 }
 
-/// What a call needs to know of its helper.
-struct Plan {
+/// What it takes to make a key of a call's arguments.
+struct KeyPlan {
     function: Py<PyAny>,
     signature: Option<Signature>,
-    cache: Py<PyAny>,
-    prefix: String,
+    /// None where there is none, or one with lone surrogates, which only Python can put into a text.
+    prefix: Option<String>,
     vary_on: VaryOn,
-    skip: Skip,
     assert_function: Option<Py<PyAny>>,
 }
 
 enum VaryOn {
     Paths(Vec<Path>),
     Function(Py<PyAny>),
+    /// Assigned by hand, in a shape of its own.
+    Object(Py<PyAny>),
 }
 
 /// An argument, and the attributes to go through from it.
@@ -79,10 +81,34 @@ struct Argument {
     slot: Option<usize>,
 }
 
+/// What else a call needs.
+struct CallPlan {
+    keys: Arc<KeyPlan>,
+    cache: Py<PyAny>,
+    skip: Skip,
+}
+
 enum Skip {
     Never,
     Argument(Argument),
     Function(Py<PyAny>),
+}
+
+/// Call a helper: in Rust where it is a QuickCacheHelper as it was made.
+#[pyfunction]
+#[pyo3(name = "_call")]
+pub(super) fn call<'py>(
+    helper: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(base) = helper.cast::<HelperBase>()
+        && HelperBase::standing(base).is_full()
+        && let Some(plan) = HelperBase::call_plan(base)?
+    {
+        return plan.call(base, args, kwargs);
+    }
+    helper.call(args, Some(kwargs))
 }
 
 #[pymethods]
@@ -95,30 +121,13 @@ impl HelperBase {
         }
     }
 
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__<'py>(
-        slf: &Bound<'py, Self>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let standing = Self::standing(slf);
-        if standing.call && standing.keys {
-            return Self::plan(slf)?.call(py, args, kwargs);
-        }
-        slf.call_method(intern!(py, "_call_openly"), args, kwargs)
-    }
-
     fn _key_of<'py>(
         slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let plan = Self::plan(slf)?;
-        let own_way = (!Self::standing(slf).keys).then_some(slf.as_any());
-        plan.key(py, own_way, args, Some(kwargs))
-            .map(|key| key.object().clone())
+        let key = Self::key_plan(slf)?.key(slf, args, kwargs)?;
+        Ok(key.object().clone())
     }
 
     fn _code_of<'py>(
@@ -155,10 +164,13 @@ impl HelperBase {
             debug_assert!(false, "a lock was held during garbage collection");
             return Ok(());
         };
-        derived
-            .plan
-            .as_ref()
-            .map_or(Ok(()), |plan| plan.traverse(&visit))
+        if let Some(keys) = &derived.keys {
+            keys.traverse(&visit)?;
+        }
+        if let Some(call) = &derived.call {
+            call.traverse(&visit)?;
+        }
+        Ok(())
     }
 
     fn __clear__(&self) {
@@ -182,20 +194,17 @@ impl HelperBase {
                 return derived.standing;
             }
         }
-        let own = slf.getattr("__dict__").ok();
-        let is_free = |names: &[&str]| match &own {
-            Some(own) => names
-                .iter()
-                .all(|name| matches!(own.contains(name), Ok(false))),
-            None => true,
-        };
         // An attribute that is something on the class (a property, say) is asked for each time.
-        let plain = ATTRIBUTES
+        let are_plain = ATTRIBUTES
             .iter()
             .all(|name| matches!(class.getattr_opt(*name), Ok(None)));
         let standing = Standing {
-            call: plain && is_free(HELPER_CALL.names()) && HELPER_CALL.has_original_methods(&class),
-            keys: is_free(HELPER_KEYS.names()) && HELPER_KEYS.has_original_methods(&class),
+            call: are_plain
+                && HELPER_CALL.is_not_shadowed(slf.as_any())
+                && HELPER_CALL.has_original_methods(&class),
+            keys: are_plain
+                && HELPER_KEYS.is_not_shadowed(slf.as_any())
+                && HELPER_KEYS.has_original_methods(&class),
         };
         if tag != 0 && tag == raw::version_tag(&class) {
             let mut derived = slf.get().derived.lock();
@@ -205,63 +214,182 @@ impl HelperBase {
         standing
     }
 
-    fn plan(slf: &Bound<'_, Self>) -> PyResult<Arc<Plan>> {
-        if let Some(plan) = &slf.get().derived.lock().plan {
+    fn key_plan(slf: &Bound<'_, Self>) -> PyResult<Arc<KeyPlan>> {
+        if let Some(plan) = &slf.get().derived.lock().keys {
             return Ok(Arc::clone(plan));
         }
-        let plan = Arc::new(Plan::of(slf.as_any())?);
-        let _old = slf.get().derived.lock().plan.replace(Arc::clone(&plan));
+        let plan = Arc::new(KeyPlan::of(slf.as_any())?);
+        let _old = slf.get().derived.lock().keys.replace(Arc::clone(&plan));
         Ok(plan)
+    }
+
+    /// What a call needs; None if the helper lacks an attribute, or has one that only its methods
+    /// know what to say to.
+    fn call_plan(slf: &Bound<'_, Self>) -> PyResult<Option<Arc<CallPlan>>> {
+        if let Some(plan) = &slf.get().derived.lock().call {
+            return Ok(Some(Arc::clone(plan)));
+        }
+        let has_all = ATTRIBUTES
+            .iter()
+            .all(|name| matches!(slf.getattr_opt(*name), Ok(Some(_))));
+        if !has_all {
+            return Ok(None);
+        }
+        let keys = Self::key_plan(slf)?;
+        let Some(plan) = CallPlan::of(slf.as_any(), keys)? else {
+            return Ok(None);
+        };
+        let plan = Arc::new(plan);
+        let _old = slf.get().derived.lock().call.replace(Arc::clone(&plan));
+        Ok(Some(plan))
     }
 }
 
-impl Plan {
-    fn of(helper: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = helper.py();
-        let function = helper.getattr("fn")?;
-        let signature = Signature::of(&function)?;
-        let argument = |name: &Bound<'_, PyString>| -> PyResult<Argument> {
-            let slot = signature
-                .as_ref()
-                .map_or(Ok(None), |signature| signature.slot(py, name))?;
-            Ok(Argument {
-                name: name.clone().unbind(),
-                slot,
-            })
-        };
-        let vary_on = helper.getattr("vary_on")?;
-        let vary_on = if vary_on.is_instance_of::<PyFunction>() {
-            VaryOn::Function(vary_on.unbind())
-        } else {
-            let mut paths = Vec::new();
-            for part in vary_on.try_iter()? {
-                let (name, attributes): (Bound<'_, PyString>, Bound<'_, PyAny>) =
-                    part?.extract()?;
-                let attributes = attributes
-                    .try_iter()?
-                    .map(|name| Ok(name?.cast_into::<PyString>()?.unbind()));
-                paths.push(Path {
-                    argument: argument(&name)?,
-                    attributes: attributes.collect::<PyResult<_>>()?,
-                });
-            }
-            VaryOn::Paths(paths)
-        };
+impl Standing {
+    fn is_full(self) -> bool {
+        self.call && self.keys
+    }
+}
+
+impl CallPlan {
+    fn of(helper: &Bound<'_, PyAny>, keys: Arc<KeyPlan>) -> PyResult<Option<Self>> {
         let skip = helper.getattr("skip_arg")?;
         let skip = if !skip.is_truthy()? {
             Skip::Never
         } else if let Ok(name) = skip.cast::<PyString>() {
-            Skip::Argument(argument(name)?)
-        } else {
+            Skip::Argument(Argument::of(name, keys.signature.as_ref())?)
+        } else if skip.is_instance_of::<PyFunction>() {
             Skip::Function(skip.unbind())
+        } else {
+            return Ok(None);
         };
+        Ok(Some(Self {
+            keys,
+            cache: helper.getattr("cache")?.unbind(),
+            skip,
+        }))
+    }
+
+    fn call<'py>(
+        &self,
+        helper: &Bound<'py, HelperBase>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = helper.py();
+        let function = self.keys.function.bind(py);
+        if self.skips(py, args, kwargs)? {
+            let content = function.call(args, Some(kwargs))?;
+            // The key after the call, which may have changed its arguments: as it always was. And
+            // through the methods, which it may have changed as well.
+            let key = helper.call_method(intern!(py, "get_cache_key"), args, Some(kwargs))?;
+            let cache = helper.getattr(intern!(py, "cache"))?;
+            Tiers::new().set(&cache, &Key::from_object(key), &content)?;
+            return Ok(content);
+        }
+        let debug = logging::debug_enabled(py)?;
+        if debug {
+            logging::debug(py, "checking caches for {}", &self.name(py)?)?;
+        }
+        let key = self.keys.key(helper, args, kwargs)?;
+        if debug {
+            logging::debug(py, "{}", key.object())?;
+        }
+        let mut tiers = Tiers::new();
+        if let Some(value) = tiers.get(self.cache.bind(py), &key)? {
+            return Ok(value);
+        }
+        if debug {
+            logging::debug(py, "cache miss, calling {}", &self.name(py)?)?;
+        }
+        let content = function.call(args, Some(kwargs))?;
+        let cache = helper.getattr(intern!(py, "cache"))?;
+        tiers.set(&cache, &key, &content)?;
+        Ok(content)
+    }
+
+    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.keys.function.bind(py).getattr(intern!(py, "__name__"))
+    }
+
+    fn skips<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<bool> {
+        match &self.skip {
+            Skip::Never => Ok(false),
+            Skip::Function(function) => function.bind(py).call(args, Some(kwargs))?.is_truthy(),
+            Skip::Argument(argument) => {
+                let call = self.keys.bind(py, args, kwargs)?;
+                argument.value(&call, py)?.is_truthy()
+            }
+        }
+    }
+
+    /// Shows what is this plan's own; that of its keys, the helper shows.
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cache)?;
+        match &self.skip {
+            Skip::Function(function) => visit.call(function),
+            Skip::Never | Skip::Argument(_) => Ok(()),
+        }
+    }
+}
+
+impl Argument {
+    fn of(name: &Bound<'_, PyString>, signature: Option<&Signature>) -> PyResult<Self> {
+        let slot = signature.map_or(Ok(None), |signature| signature.slot(name.py(), name))?;
+        Ok(Self {
+            name: name.clone().unbind(),
+            slot,
+        })
+    }
+
+    fn value<'py>(&self, call: &Call<'_, 'py>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        call.value(self.name.bind(py), self.slot)
+    }
+}
+
+impl Path {
+    /// A path as QuickCacheHelper makes it: a name and the names of attributes.
+    fn of(part: &Bound<'_, PyAny>, signature: Option<&Signature>) -> PyResult<Self> {
+        let (name, attributes): (Bound<'_, PyString>, Bound<'_, PyTuple>) = part.extract()?;
+        let attributes = attributes
+            .iter()
+            .map(|name| Ok(name.cast_into::<PyString>()?.unbind()));
+        Ok(Self {
+            argument: Argument::of(&name, signature)?,
+            attributes: attributes.collect::<PyResult<_>>()?,
+        })
+    }
+}
+
+impl KeyPlan {
+    fn of(helper: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let function = helper.getattr("fn")?;
+        let signature = Signature::of(&function)?;
+        let vary_on = helper.getattr("vary_on")?;
+        let vary_on = if vary_on.is_instance_of::<PyFunction>() {
+            VaryOn::Function(vary_on.unbind())
+        } else {
+            let paths = vary_on.cast::<PyList>().map(|list| {
+                let paths = list.iter().map(|part| Path::of(&part, signature.as_ref()));
+                paths.collect::<PyResult<Vec<_>>>()
+            });
+            match paths {
+                Ok(Ok(paths)) => VaryOn::Paths(paths),
+                _ => VaryOn::Object(vary_on.unbind()),
+            }
+        };
+        let prefix = helper.getattr_opt("prefix")?;
+        let prefix = prefix.map(|prefix| formatted(&prefix)).transpose()?;
         let assert_function = helper.getattr_opt("encoding_assert")?;
         Ok(Self {
             signature,
-            cache: helper.getattr("cache")?.unbind(),
-            prefix: helper.getattr("prefix")?.str()?.to_str()?.to_owned(),
+            prefix: prefix.and_then(|prefix| prefix.to_str().map(str::to_owned).ok()),
             vary_on,
-            skip,
             assert_function: assert_function
                 .filter(|function| !function.is_none())
                 .map(Bound::unbind),
@@ -269,150 +397,113 @@ impl Plan {
         })
     }
 
-    fn call<'py>(
-        &self,
+    fn bind<'a, 'py>(
+        &'a self,
         py: Python<'py>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let function = self.function.bind(py);
-        if self.skips(py, args, kwargs)? {
-            let content = function.call(args, kwargs)?;
-            // after the call, which may have changed its arguments: as it always was
-            let key = self.key(py, None, args, kwargs)?;
-            Tiers::of(self.cache.bind(py))?.set(&key, &content)?;
-            return Ok(content);
-        }
-        let debug = logging::debug_enabled(py)?;
-        if debug {
-            logging::debug(py, &format!("checking caches for {}", self.name(py)?))?;
-        }
-        let key = self.key(py, None, args, kwargs)?;
-        if debug {
-            logging::debug_object(key.object())?;
-        }
-        let tiers = Tiers::of(self.cache.bind(py))?;
-        if let Some(value) = tiers.get(&key)? {
-            return Ok(value);
-        }
-        if debug {
-            logging::debug(py, &format!("cache miss, calling {}", self.name(py)?))?;
-        }
-        let content = function.call(args, kwargs)?;
-        tiers.set(&key, &content)?;
-        Ok(content)
-    }
-
-    fn name<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        self.function
-            .bind(py)
-            .getattr(intern!(py, "__name__"))?
-            .str()
-    }
-
-    fn skips<'py>(
-        &self,
-        py: Python<'py>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<bool> {
-        match &self.skip {
-            Skip::Never => Ok(false),
-            Skip::Function(function) => function.bind(py).call(args, kwargs)?.is_truthy(),
-            Skip::Argument(argument) => {
-                let call = Call::bind(
-                    self.function.bind(py),
-                    self.signature.as_ref(),
-                    args,
-                    kwargs,
-                )?;
-                call.value(argument.name.bind(py), argument.slot)?
-                    .is_truthy()
-            }
-        }
-    }
-
-    fn key<'py>(
-        &self,
-        py: Python<'py>,
-        own_way: Option<&Bound<'py, PyAny>>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Key<'py>> {
-        // Binds in any case: wrong arguments are an error even where nothing varies on them.
-        let call = Call::bind(
+        args: &'a Bound<'py, PyTuple>,
+        kwargs: &'a Bound<'py, PyDict>,
+    ) -> PyResult<Call<'a, 'py>> {
+        Call::bind(
             self.function.bind(py),
             self.signature.as_ref(),
             args,
             kwargs,
-        )?;
-        let values = match &self.vary_on {
-            VaryOn::Function(function) => Values::Of(function.bind(py).call(args, kwargs)?),
+        )
+    }
+
+    fn key<'py>(
+        &self,
+        helper: &Bound<'py, HelperBase>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Key<'py>> {
+        let py = helper.py();
+        // Binds in any case: wrong arguments are an error even where nothing varies on them.
+        let call = self.bind(py, args, kwargs)?;
+        let values = self.values(&call, py, args, kwargs)?;
+        let own_way = (!HelperBase::standing(helper).keys).then_some(helper.as_any());
+        let assert_function = self.assert_function.as_ref();
+        let writer = Coder::new(
+            py,
+            own_way,
+            assert_function.map(|function| function.bind(py)),
+        );
+        let Some(own_way) = own_way else {
+            let mut text = Codes::new();
+            values.try_for_each(|value| {
+                text.value();
+                writer.write(&mut text, &value, 0)
+            })?;
+            return if let Some(prefix) = &self.prefix {
+                Ok(Key::from_wire(py, text.into_key(prefix)))
+            } else {
+                let codes = PyString::new(py, &text.into_codes());
+                key_of_texts(&helper.getattr("prefix")?, codes.as_any())
+            };
+        };
+        let codes = PyList::empty(py);
+        values.try_for_each(|value| {
+            codes.append(own_way.call_method1(intern!(py, "_serialize_for_key"), (value,))?)
+        })?;
+        let mut codes = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
+        if codes.len()? > LONGEST_CODES {
+            let hash = own_way.call_method1(intern!(py, "_hash"), (codes,))?;
+            codes = PyString::new(py, "H").add(hash)?;
+        }
+        key_of_texts(&helper.getattr(intern!(py, "prefix"))?, &codes)
+    }
+
+    fn values<'py>(
+        &self,
+        call: &Call<'_, 'py>,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: &Bound<'py, PyDict>,
+    ) -> PyResult<Values<'py>> {
+        match &self.vary_on {
+            VaryOn::Function(function) => {
+                Ok(Values::Of(function.bind(py).call(args, Some(kwargs))?))
+            }
             VaryOn::Paths(paths) => {
                 let mut values = Vec::with_capacity(paths.len());
                 for path in paths {
-                    let mut value = call.value(path.argument.name.bind(py), path.argument.slot)?;
+                    let mut value = path.argument.value(call, py)?;
                     for attribute in &path.attributes {
                         value = value.getattr(attribute.bind(py))?;
                     }
                     values.push(value);
                 }
-                Values::Are(values)
+                Ok(Values::Are(values))
             }
-        };
-        let assert_function = self
-            .assert_function
-            .as_ref()
-            .map(|function| function.bind(py));
-        let code_maker = Coder::new(py, own_way, assert_function);
-        match own_way {
-            None => {
-                let mut codes = Codes::new();
-                values.try_for_each(|value| {
-                    codes.value();
-                    code_maker.write(&mut codes, &value, 0)
-                })?;
-                Ok(Key::from_wire(py, codes.into_key(&self.prefix)))
-            }
-            Some(helper) => {
-                let codes = PyList::empty(py);
-                values.try_for_each(|value| {
-                    codes.append(helper.call_method1(intern!(py, "_serialize_for_key"), (value,))?)
-                })?;
-                self.key_in_own_way(helper, &codes)
+            VaryOn::Object(vary_on) => {
+                let named = call.named(py)?;
+                let values = py
+                    .import(intern!(py, "quickcache._helper"))?
+                    .call_method1(intern!(py, "varied_values"), (vary_on, named))?;
+                Ok(Values::Of(values))
             }
         }
-    }
-
-    /// The key of a helper that makes codes or hashes in its own way.
-    fn key_in_own_way<'py>(
-        &self,
-        helper: &Bound<'py, PyAny>,
-        codes: &Bound<'py, PyList>,
-    ) -> PyResult<Key<'py>> {
-        let py = helper.py();
-        let mut joined = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
-        if joined.len()? > crate::key::wire::LONGEST_CODES {
-            let hash = helper.call_method1(intern!(py, "_hash"), (joined,))?;
-            joined = PyString::new(py, "H").add(hash)?;
-        }
-        let key = PyString::new(py, "quickcache.{}/{}");
-        let key = key.call_method1(intern!(py, "format"), (&self.prefix, joined))?;
-        Ok(Key::from_object(key))
     }
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
-        visit.call(&self.cache)?;
         visit.call(&self.assert_function)?;
-        if let VaryOn::Function(function) = &self.vary_on {
-            visit.call(function)?;
+        if let Some(signature) = &self.signature {
+            visit.call(signature.function())?;
         }
-        if let Skip::Function(function) = &self.skip {
-            visit.call(function)?;
+        match &self.vary_on {
+            VaryOn::Function(object) | VaryOn::Object(object) => visit.call(object),
+            VaryOn::Paths(_) => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// A key of texts that only Python can join.
+fn key_of_texts<'py>(prefix: &Bound<'py, PyAny>, codes: &Bound<'py, PyAny>) -> PyResult<Key<'py>> {
+    let py = prefix.py();
+    let key = PyString::new(py, "quickcache.{}/{}");
+    let key = key.call_method1(intern!(py, "format"), (prefix, codes))?;
+    Ok(Key::from_object(key))
 }
 
 /// The values that a key is made of.

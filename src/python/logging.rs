@@ -51,17 +51,12 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
         .is_truthy()
 }
 
-/// A debug line of an object's text.
-pub(super) fn debug_object(object: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = object.py();
+/// A debug line: a text with `{}` for an object.
+pub(super) fn debug(py: Python<'_>, template: &str, object: &Bound<'_, PyAny>) -> PyResult<()> {
+    let message = PyString::new(py, template).call_method1(intern!(py, "format"), (object,))?;
     let (logger, _) = parts(py)?;
     logger
         .bind(py)
-        .call_method1(intern!(py, "debug"), (object,))?;
+        .call_method1(intern!(py, "debug"), (message,))?;
     Ok(())
-}
-
-/// A debug line, formatted by the caller.
-pub(super) fn debug(py: Python<'_>, message: &str) -> PyResult<()> {
-    debug_object(PyString::new(py, message).as_any())
 }

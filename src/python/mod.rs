@@ -27,11 +27,11 @@ mod _native {
     #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]
-    use super::helper::HelperBase;
+    use super::helper::{HelperBase, call};
     #[pymodule_export]
     use super::memory_cache::MemoryCache;
     #[pymodule_export]
-    use super::tiered::TieredBase;
+    use super::tiered::TieredCache;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -14,11 +14,11 @@ use super::timeout;
 use crate::clock::Timeout;
 use crate::flow::generation::Generation;
 use crate::tier::memory::Write;
-use crate::tier::stack::{self, Hit};
+use crate::tier::stack;
 use crate::tier::{Found, Tier};
 
 /// One tier for the time of one operation.
-pub(super) enum AnyTier<'py> {
+enum AnyTier<'py> {
     /// Our memory tier, alone or with presets around it.
     Memory {
         /// What the caller was given: the cache or the presets.
@@ -37,12 +37,11 @@ pub(super) enum AnyTier<'py> {
 
 impl<'py> AnyTier<'py> {
     fn of(object: Bound<'py, PyAny>) -> PyResult<Self> {
-        let class = object.get_type();
-        if MEMORY_CACHE.holds_for(&class) {
+        if MEMORY_CACHE.holds_for(&object) {
             let cache = object.cast::<MemoryCache>()?.clone();
             return Ok(Self::memory(object, cache, None, None));
         }
-        if CACHE_WITH_PRESETS.holds_for(&class) {
+        if CACHE_WITH_PRESETS.holds_for(&object) {
             let fields = object.cast::<PyTuple>()?;
             let (cache, timeout, prefix) = (
                 fields.get_item(0)?,
@@ -50,7 +49,7 @@ impl<'py> AnyTier<'py> {
                 fields.get_item(2)?,
             );
             // A timeout we cannot read is for the method to refuse, at the call that passes it on.
-            if MEMORY_CACHE.holds_for(&cache.get_type())
+            if MEMORY_CACHE.holds_for(&cache)
                 && let Ok(timeout) = timeout::extract(&timeout)
             {
                 let prefix = if prefix.is_truthy()? {
@@ -83,6 +82,22 @@ impl<'py> AnyTier<'py> {
     fn object(&self) -> &Bound<'py, PyAny> {
         match self {
             Self::Memory { object, .. } | Self::Foreign(object) => object,
+        }
+    }
+
+    /// Take over what the same tier knew when it missed the key.
+    fn remember(&self, earlier: &Self) {
+        if let (
+            Self::Memory { cache, missed, .. },
+            Self::Memory {
+                cache: same,
+                missed: then,
+                ..
+            },
+        ) = (self, earlier)
+            && cache.is(same)
+        {
+            missed.set(then.get());
         }
     }
 }
@@ -131,11 +146,15 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
             } => with_key!(prefix, key, None, |packed| {
                 let py = cache.py();
                 let cache = cache.get();
-                missed.set(Some(cache.generation(packed)));
-                Ok(cache
+                let found = cache
                     .fetch(py, packed)?
                     .filter(|(value, _)| !value.is(py.Ellipsis()))
-                    .map(|(value, remaining)| Found { value, remaining }))
+                    .map(|(value, remaining)| Found { value, remaining });
+                if found.is_none() {
+                    // before anything is read or computed to fill the gap
+                    missed.set(Some(cache.generation(packed)));
+                }
+                Ok(found)
             }),
             Self::Foreign(cache) => {
                 let py = cache.py();
@@ -192,76 +211,104 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
 }
 
 /// The tiers that a cache consists of, for the time of one call.
+///
+/// Like the original, it goes through a TieredCache's `caches` anew for each operation.
 pub(super) struct Tiers<'py> {
-    tiers: Vec<AnyTier<'py>>,
-    /// Whether they are a TieredCache's, which says in the log where it found a value.
-    says_where: bool,
+    /// The tiers that were asked and had nothing, with the generations they had then.
+    missed: Vec<AnyTier<'py>>,
 }
 
 impl<'py> Tiers<'py> {
-    /// The tiers of a TieredCache, or the cache alone.
-    pub(super) fn of(cache: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if TIERED_CACHE.holds_for(&cache.get_type()) {
-            return Self::in_order(cache);
-        }
-        Ok(Self {
-            tiers: vec![AnyTier::of(cache.clone())?],
-            says_where: false,
-        })
-    }
-
-    /// The tiers in an object's `caches`.
-    fn in_order(cache: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-        let tiers = caches.try_iter()?.map(|tier| AnyTier::of(tier?));
-        Ok(Self {
-            tiers: tiers.collect::<PyResult<_>>()?,
-            says_where: true,
-        })
+    pub(super) fn new() -> Self {
+        Self { missed: Vec::new() }
     }
 
     /// The value under `key` in the first tier that has it, promoted to those before.
-    pub(super) fn get(&self, key: &Key<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(Hit { found, tier }) = stack::get(&self.tiers, key)? else {
+    pub(super) fn get(
+        &mut self,
+        cache: &Bound<'py, PyAny>,
+        key: &Key<'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if TIERED_CACHE.holds_for(cache) {
+            return self.get_in_order(cache, key);
+        }
+        let tier = AnyTier::of(cache.clone());
+        let hit = stack::get([tier], key, &mut self.missed)?;
+        Ok(hit.map(|hit| hit.found.value))
+    }
+
+    /// The same for the tiers in an object's `caches`.
+    fn get_in_order(
+        &mut self,
+        cache: &Bound<'py, PyAny>,
+        key: &Key<'py>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(hit) = stack::get(in_order(cache)?, key, &mut self.missed)? else {
             return Ok(None);
         };
-        if self.says_where && logging::debug_enabled(found.value.py())? {
-            self.log_hit(tier)?;
+        if logging::debug_enabled(cache.py())? {
+            self.log_hit(&hit.tier)?;
         }
-        Ok(Some(found.value))
+        Ok(Some(hit.found.value))
     }
 
-    /// Set `key` in every tier.
-    pub(super) fn set(&self, key: &Key<'py>, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        stack::set(&self.tiers, key, value)
-    }
-
-    /// Forget `key` in every tier.
-    fn delete(&self, key: &Key<'py>) -> PyResult<()> {
-        stack::delete(&self.tiers, key)
-    }
-
-    fn log_hit(&self, hit: usize) -> PyResult<()> {
-        let py = self.tiers[hit].object().py();
-        let class_name = |tier: &AnyTier<'_>| -> PyResult<String> {
-            tier.object()
-                .getattr(intern!(py, "__class__"))?
-                .getattr(intern!(py, "__name__"))?
-                .extract()
+    /// Set `key` in every tier; those that missed it only if it was not cleared since.
+    pub(super) fn set(
+        &self,
+        cache: &Bound<'py, PyAny>,
+        key: &Key<'py>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let as_missed = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
+            let tier = tier?;
+            if let Some(missed) = self.missed.get(place) {
+                tier.remember(missed);
+            }
+            Ok(tier)
         };
-        let missed = self.tiers[..hit].iter().map(class_name);
-        let missed = PyList::new(py, missed.collect::<PyResult<Vec<_>>>()?)?;
-        logging::debug(py, &format!("missed caches: {missed}"))?;
-        logging::debug(py, &format!("hit cache: {}", class_name(&self.tiers[hit])?))
+        if TIERED_CACHE.holds_for(cache) {
+            stack::set(in_order(cache)?.enumerate().map(as_missed), key, value)
+        } else {
+            stack::set(
+                [AnyTier::of(cache.clone())]
+                    .into_iter()
+                    .enumerate()
+                    .map(as_missed),
+                key,
+                value,
+            )
+        }
     }
+
+    fn log_hit(&self, hit: &AnyTier<'py>) -> PyResult<()> {
+        let py = hit.object().py();
+        let class_name = |tier: &AnyTier<'py>| {
+            let class = tier.object().getattr(intern!(py, "__class__"))?;
+            class.getattr(intern!(py, "__name__"))
+        };
+        let missed = self
+            .missed
+            .iter()
+            .map(class_name)
+            .collect::<PyResult<Vec<_>>>()?;
+        logging::debug(py, "missed caches: {}", PyList::new(py, missed)?.as_any())?;
+        logging::debug(py, "hit cache: {}", &class_name(hit)?)
+    }
+}
+
+fn in_order<'py>(
+    cache: &Bound<'py, PyAny>,
+) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
+    let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+    Ok(caches.try_iter()?.map(|tier| AnyTier::of(tier?)))
 }
 
 /// The part of TieredCache that runs in Rust.
 #[pyclass(module = "quickcache._native", frozen, subclass, weakref)]
-pub(super) struct TieredBase;
+pub(super) struct TieredCache;
 
 #[pymethods]
-impl TieredBase {
+impl TieredCache {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>) -> Self {
@@ -274,7 +321,7 @@ impl TieredBase {
         key: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let value = Tiers::in_order(slf)?.get(&Key::from_object(key))?;
+        let value = Tiers::new().get_in_order(slf, &Key::from_object(key))?;
         Ok(value.or(default))
     }
 
@@ -283,10 +330,10 @@ impl TieredBase {
         key: Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        Tiers::in_order(slf)?.set(&Key::from_object(key), value)
+        stack::set(in_order(slf)?, &Key::from_object(key), value)
     }
 
     fn delete<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>) -> PyResult<()> {
-        Tiers::in_order(slf)?.delete(&Key::from_object(key))
+        stack::delete(in_order(slf)?, &Key::from_object(key))
     }
 }

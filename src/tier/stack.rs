@@ -1,38 +1,59 @@
 //! Several tiers as one: asked in order, and what is found further down is promoted.
+//!
+//! Tiers come from an iterator, one at a time: a hit in the first needs no more than the first.
 
 use super::{Found, Tier};
 
-/// A value found in a stack, and in which of its tiers.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Hit<V> {
+/// A value found in a stack, and the tier that had it.
+#[derive(Debug)]
+pub struct Hit<V, T> {
     /// The value with its remaining life.
     pub found: Found<V>,
-    /// The tier's place in the stack, from 0.
-    pub tier: usize,
+    /// Where it was found.
+    pub tier: T,
 }
 
-/// Ask the tiers in order; write what is found to those before it.
+/// Ask the tiers in order; write what is found to those before it. `missed` is given these.
 ///
 /// A promoted value lives no longer than the tier it comes from would have kept it, where that tier
 /// can tell, so that staleness does not add up.
-pub fn get<K: ?Sized, V, T: Tier<K, V>>(tiers: &[T], key: &K) -> Result<Option<Hit<V>>, T::Error> {
-    for (tier, below) in tiers.iter().enumerate() {
-        if let Some(found) = below.get(key)? {
-            for above in &tiers[..tier] {
+pub fn get<K: ?Sized, V, T: Tier<K, V>>(
+    tiers: impl IntoIterator<Item = Result<T, T::Error>>,
+    key: &K,
+    missed: &mut Vec<T>,
+) -> Result<Option<Hit<V, T>>, T::Error> {
+    for tier in tiers {
+        let tier = tier?;
+        if let Some(found) = tier.get(key)? {
+            for above in missed.iter() {
                 above.set(key, &found.value, found.remaining)?;
             }
             return Ok(Some(Hit { found, tier }));
         }
+        missed.push(tier);
     }
     Ok(None)
 }
 
 /// Set `key` in every tier, in order.
-pub fn set<K: ?Sized, V, T: Tier<K, V>>(tiers: &[T], key: &K, value: &V) -> Result<(), T::Error> {
-    tiers.iter().try_for_each(|tier| tier.set(key, value, None))
+pub fn set<K: ?Sized, V, T: Tier<K, V>>(
+    tiers: impl IntoIterator<Item = Result<T, T::Error>>,
+    key: &K,
+    value: &V,
+) -> Result<(), T::Error> {
+    for tier in tiers {
+        tier?.set(key, value, None)?;
+    }
+    Ok(())
 }
 
 /// Forget `key` in every tier, in order.
-pub fn delete<K: ?Sized, V, T: Tier<K, V>>(tiers: &[T], key: &K) -> Result<(), T::Error> {
-    tiers.iter().try_for_each(|tier| tier.delete(key))
+pub fn delete<K: ?Sized, V, T: Tier<K, V>>(
+    tiers: impl IntoIterator<Item = Result<T, T::Error>>,
+    key: &K,
+) -> Result<(), T::Error> {
+    for tier in tiers {
+        tier?.delete(key)?;
+    }
+    Ok(())
 }

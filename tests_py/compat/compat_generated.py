@@ -19,11 +19,11 @@ def keys(values: list[Any]) -> list[Case]:
         )
 
         @quickcache(["value"])
-        def keyed(value):
+        def keyed(value):  # type: ignore[no-untyped-def]
             return value
 
         @quickcache(["a", "b", "c", "d", "e", "f"])
-        def keyed_by_six(a, b=None, c=None, d=None, e=None, f=None):
+        def keyed_by_six(a, b=None, c=None, d=None, e=None, f=None):  # type: ignore[no-untyped-def]
             return a
 
         for value in values:
@@ -107,7 +107,7 @@ def _program(
         return CacheWithPresets(leaves[-1], timeout, prefix_function if prefix is not None else None)
 
     @decorating(["which"], cache=tier(tiers), skip_arg="skip")
-    def computed(which, skip=False):
+    def computed(which: int, skip: object = False) -> Any:
         probe.note("computing", which)
         result = results[which]
         if result == "raise":

@@ -180,7 +180,8 @@ def recording(debug: bool) -> Iterator[Probe]:
 
 def decorating(vary_on: Any, **configuration: Any) -> Callable[[Any], Any]:
     """A decorator, in one go."""
-    return quickcache.get_quickcache(**configuration)(vary_on)
+    decorator: Callable[[Any], Any] = quickcache.get_quickcache(**configuration)(vary_on)
+    return decorator
 
 
 Scenario = Callable[[Probe], None]

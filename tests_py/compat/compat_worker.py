@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from compat_case import Case
 
@@ -63,14 +63,14 @@ def load() -> dict[str, Callable[[Any], Any]]:
     }
 
 
-def send(stream: BinaryIO, message: object) -> None:
+def send(stream: IO[bytes], message: object) -> None:
     """Write one message."""
     body = pickle.dumps(message)
     stream.write(len(body).to_bytes(8, "big") + body)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
+def receive(stream: IO[bytes]) -> Any:
     """Read one message; None at the end."""
     head = stream.read(8)
     return pickle.loads(stream.read(int.from_bytes(head, "big"))) if head else None

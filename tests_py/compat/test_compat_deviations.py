@@ -164,7 +164,7 @@ call again:
 """,
         r"""
 decorate:
-    warning NothingCachedWarning(str 'nothing will be cached: every timeout is 0 or None. Give at least one tier a timeout in seconds.')
+    warning NothingCachedWarning(str 'nothing will be cached: no tier was given a timeout of more than 0. Give at least one tier a timeout in seconds.')
   -> NoneType None
 call:
     called()
@@ -229,8 +229,8 @@ Decimal:
   -> raised ValueError: ('Bad type "<class \'decimal.Decimal\'>": 1.50',)
 Colour:
   -> raised ValueError: ('Bad type "<enum \'Colour\'>": Colour.RED',)
-PurePosixPath:
-  -> raised ValueError: ('Bad type "<class \'pathlib.PurePosixPath\'>": a/b',)
+Path:
+  -> raised ValueError: ('Bad type "<class \'compat_scenarios.deviations.more_types_of_values.<locals>.Path\'>": a/b',)
 Own:
   -> raised ValueError: ('Bad type "<class \'compat_scenarios.deviations.more_types_of_values.<locals>.Own\'>": Own()',)
 still refused:
@@ -249,7 +249,7 @@ Decimal:
   -> str 'c1.50'
 Colour:
   -> str 'E3846c1ca9d7805f0baabb386650fddb6'
-PurePosixPath:
+Path:
   -> str 'p7e1127a64d4f4805d951aaede3811dca'
 Own:
   -> str 'Q4e6bc0f2f94c8ed4b845adf94fa6bedc'
@@ -316,10 +316,14 @@ one prefix:
         r"""
 fields:
   -> tuple ('vary_on', 'cache', 'skip_arg', 'helper_class', 'assert_function')
+fields for Django:
+  -> tuple ('vary_on', 'skip_arg', 'timeout', 'memoize_timeout', 'helper_class', 'assert_function', 'session_function')
 """,
         r"""
 fields:
   -> tuple ('vary_on', 'cache', 'skip_arg', 'helper_class', 'assert_function', 'timeout', 'memoize_timeout', 'key_format')
+fields for Django:
+  -> tuple ('vary_on', 'skip_arg', 'timeout', 'memoize_timeout', 'helper_class', 'assert_function', 'session_function', 'key_format')
 """,
     ),
 ]

@@ -37,7 +37,7 @@ class TestLives:
     def test_what_is_no_time_is_refused_and_nothing_changes(self, whole, timeout):
         whole.tier.set("k", "old")
         for operation in (whole.tier.set, lambda k, v, timeout: whole.tier.touch(k, timeout)):
-            with pytest.raises(TypeError, match="seconds.*timedelta.*None"):
+            with pytest.raises(TypeError, match=r"seconds.*timedelta.*None"):
                 operation("k", "new", timeout=timeout)
 
         assert "old" == whole.tier.get("k")

@@ -7,7 +7,9 @@ import textwrap
 import pytest
 
 # The program ends by itself with every thread's traceback on stderr if it hangs.
-PRELUDE = "import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)\n"
+PRELUDE = (
+    "import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)\n"
+)
 
 
 @pytest.fixture

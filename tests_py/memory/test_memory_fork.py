@@ -95,8 +95,9 @@ def test_a_child_of_a_busy_parent_uses_the_cache(run_apart, way):
 
 def test_a_child_has_what_the_parent_had_and_changes_only_its_own(run_apart):
     told = run_apart("""
-        import os
+        import os, warnings
         from quickcache import MemoryCache
+        warnings.simplefilter("ignore")  # the watch over this program is a thread
         cache = MemoryCache()
         cache.set("k", ["parent"])
         child = os.fork()

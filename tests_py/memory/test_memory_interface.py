@@ -166,7 +166,9 @@ class TestName:
     def test_tells_the_options(self):
         cache = MemoryCache(max_entries=5, max_bytes=10, timeout=2, isolate=False, policy="lru")
 
-        assert "<MemoryCache max_entries=5 max_bytes=10 timeout=2.0 isolate=False policy='lru'>" == repr(cache)
+        assert "<MemoryCache max_entries=5 max_bytes=10 timeout=2.0 isolate=False policy='lru'>" == repr(
+            cache
+        )
         assert "max_entries=None max_bytes=None timeout=None" in repr(MemoryCache(max_entries=None))
 
     def test_is_that_of_the_subclass(self):
@@ -187,9 +189,7 @@ class TestName:
 
 class TestReferences:
     def test_may_be_weak(self, cache):
-        reference = weakref.ref(cache)
-        assert reference() is cache
-        del cache
+        assert weakref.ref(cache)() is cache
 
     def test_last_no_longer_than_the_cache(self):
         cache = MemoryCache(isolate=False)
@@ -249,7 +249,9 @@ class TestReferences:
 
 
 class TestGarbageCollection:
-    @pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [v], lambda v: {"a": (v,)}], ids=["bare", "list", "dict"])
+    @pytest.mark.parametrize(
+        "wrap", [lambda v: v, lambda v: [v], lambda v: {"a": (v,)}], ids=["bare", "list", "dict"]
+    )
     def test_a_cycle_through_the_cache_dies(self, wrap):
         cache = MemoryCache(isolate=False)
 
@@ -257,7 +259,7 @@ class TestGarbageCollection:
             pass
 
         value = Value()
-        value.wrapper = lambda: cache
+        value.cache = cache
         cache.set("k", wrap(value))
         references = [weakref.ref(value), weakref.ref(cache)]
         del cache, value

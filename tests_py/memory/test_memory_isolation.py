@@ -1,5 +1,6 @@
 """MemoryCache: what a caller does to a value never shows up in the cache."""
 
+import contextlib
 import logging
 import pickle
 import sys
@@ -214,7 +215,9 @@ class TestMutableValues:
 class TestSharingWithinAValue:
     @pytest.mark.parametrize("shared", [{}, [], set(), ([],), Thing(1)], ids=lambda v: type(v).__name__)
     @pytest.mark.parametrize(
-        "make", [lambda s: [s, s], lambda s: (s, [s]), lambda s: {"a": s, "b": {"c": s}}], ids=["list", "tuple", "dict"]
+        "make",
+        [lambda s: [s, s], lambda s: (s, [s]), lambda s: {"a": s, "b": {"c": s}}],
+        ids=["list", "tuple", "dict"],
     )
     def test_survives(self, cache, shared, make):
         def places(value):
@@ -291,7 +294,9 @@ class TestDeepValues:
         assert found is not value
 
     @pytest.mark.parametrize(
-        "wrap", [lambda v: [v], lambda v: (v,), lambda v: {"a": v}, Thing], ids=["list", "tuple", "dict", "object"]
+        "wrap",
+        [lambda v: [v], lambda v: (v,), lambda v: {"a": v}, Thing],
+        ids=["list", "tuple", "dict", "object"],
     )
     @pytest.mark.parametrize("isolate", [True, False])
     def test_of_any_number_of_levels_are_kept_or_a_recursion_error(self, wrap, isolate):
@@ -310,10 +315,37 @@ class TestDeepValues:
             value = next(iter(value.values() if isinstance(value, dict) else getattr(value, "parts", value)))
 
 
+class Unsteady(Enum):
+    """Members whose hash is another one each time, which no dict can do with."""
+
+    ONE = 1
+
+    def __hash__(self):
+        return next(self.hashes)
+
+
+class TestUsersCodeWithinAValue:
+    """Members of enumerations are shared, and are the only objects of a user's in what is copied."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [lambda key: {key: []}, lambda key: {key: [], "b": [1]}, lambda key: [{key}, []]],
+        ids=["dict", "larger dict", "set"],
+    )
+    def test_may_hash_as_it_likes_and_nothing_worse_than_an_exception_follows(self, cache, make):
+        Unsteady.hashes = iter(range(0, 10**9, 7))
+        for _ in range(20):
+            with contextlib.suppress(Exception):  # PyO3's PanicException is none
+                cache.set("k", make(Unsteady.ONE))
+                cache.get("k")
+
+
 class TestPickledValues:
     def test_unpicklable_ones_are_refused_with_what_to_do(self, cache):
         for value in (lambda: 1, [lambda: 1], {"a": Thing(lambda: 1)}, (i for i in []), sys, open(__file__)):  # noqa: SIM115, PTH123
-            with pytest.raises(UncacheableValueError, match=r"picklable.*MemoryCache\(isolate=False\)") as refused:
+            with pytest.raises(
+                UncacheableValueError, match=r"picklable.*MemoryCache\(isolate=False\)"
+            ) as refused:
                 cache.set("k", value)
             assert type(value).__name__ in str(refused.value)
             assert isinstance(refused.value, (QuickCacheError, TypeError))
@@ -391,7 +423,9 @@ class TestUndecodableValues:
 
         assert 5 == vanished.get("k")
 
-    @pytest.mark.parametrize("error", [ImportError, EOFError, AttributeError, ZeroDivisionError, RecursionError])
+    @pytest.mark.parametrize(
+        "error", [ImportError, EOFError, AttributeError, ZeroDivisionError, RecursionError]
+    )
     def test_are_those_of_any_exception(self, cache, monkeypatch, error):
         monkeypatch.setattr(Thing, "__setstate__", raising(error), raising=False)
 

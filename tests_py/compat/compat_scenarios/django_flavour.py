@@ -192,10 +192,13 @@ def django_tiers(probe):
 @scenario
 def django_configurations(probe):
     config = get_django_quickcache(timeout=5)
-    probe.is_("fields", config._fields)
+    probe.is_("the original fields", config._fields[:7])
     probe.is_(
         "values",
-        [value if isinstance(value, (int, type(...), type(None))) else value.__name__ for value in config],
+        [
+            value if isinstance(value, (int, type(...), type(None))) else value.__name__
+            for value in config[:7]
+        ],
     )
     probe.is_("types", (type(config).__name__, isinstance(config, tuple), isinstance(config, ConfigMixin)))
     by_position = DjangoQuickCache(["x"], None, 60, 10, QuickCacheHelper, assert_function, None)
