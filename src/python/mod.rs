@@ -9,6 +9,7 @@ mod helper;
 mod key;
 mod logging;
 mod memory_cache;
+mod plan;
 mod raw;
 mod tiered;
 mod timeout;
