@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use quickcache::clock::{Clock, ManualClock, SystemClock, Timeout};
 use quickcache::error::Error;
 use quickcache::key::packed::PackedKey;
-use quickcache::tier::memory::{MemoryTier, Options, Policy, Write};
+use quickcache::tier::bounds::{Options, Policy};
+use quickcache::tier::memory::{MemoryTier, Write};
 
 type Tier<V> = MemoryTier<V, Arc<ManualClock>>;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use quickcache::clock::{ManualClock, Timeout};
 use quickcache::key::packed::PackedKey;
-use quickcache::tier::memory::{MemoryTier, Options, Policy, Write};
+use quickcache::tier::bounds::{Options, Policy};
+use quickcache::tier::memory::{MemoryTier, Write};
 use quickcache::tier::{Found, Tier, stack};
 
 struct Memory(MemoryTier<u32, Arc<ManualClock>>);

@@ -13,7 +13,8 @@ use super::value::Stored;
 use crate::clock::{SystemClock, Timeout};
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
-use crate::tier::memory::{MemoryTier, Options, Policy, Write};
+use crate::tier::bounds::{Options, Policy};
+use crate::tier::memory::{MemoryTier, Write};
 
 /// A bounded cache in this process's memory.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]

@@ -1,5 +1,6 @@
 //! Tiers: what keeps values, fast and local or slow and shared, and several of them as one.
 
+pub mod bounds;
 pub mod memory;
 pub mod stack;
 
