@@ -60,4 +60,8 @@ impl Counter {
     pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
+
+    pub(crate) fn take_back(&self, n: u64) {
+        self.0.fetch_sub(n, Relaxed);
+    }
 }

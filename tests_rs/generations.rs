@@ -3,35 +3,36 @@
 use quickcache::flow::generation::{Epochs, Generations};
 
 #[test]
-fn a_bump_voids_what_was_taken_before_and_not_after() {
+fn a_clear_voids_what_was_noted_before_it_and_not_after() {
     let generations = Generations::new(8);
-    let before = generations.current(7);
-    generations.lock(7).bump();
-    let after = generations.current(7);
-    assert_ne!(before, after);
-    assert_eq!(after, generations.current(7));
+    let before = generations.now();
+    generations.lock(7).clear();
+    let after = generations.now();
+    assert!(generations.lock(7).was_cleared_since(before));
+    assert!(!generations.lock(7).was_cleared_since(after));
 }
 
 #[test]
 fn another_shard_is_left_alone() {
     let generations = Generations::new(8);
-    let other = generations.current(1 << 32);
-    generations.lock(0).bump();
-    assert_eq!(other, generations.current(1 << 32));
+    let before = generations.now();
+    generations.lock(0).clear();
+    assert!(!generations.lock(1 << 32).was_cleared_since(before));
 }
 
 #[test]
-fn bump_all_reaches_every_shard() {
+fn what_is_for_all_reaches_every_shard() {
     let (generations, epochs) = (Generations::new(5), Epochs::new(5));
     let fingerprints: Vec<u64> = (0..8).map(|shard| shard << 32).collect();
-    let before: Vec<_> = fingerprints
+    let before = generations.now();
+    let copies: Vec<_> = fingerprints
         .iter()
-        .map(|&key| (generations.current(key), epochs.current(key)))
+        .map(|&key| epochs.current(key))
         .collect();
-    generations.bump_all();
+    generations.clear_all();
     epochs.bump_all();
-    for (&key, (generation, epoch)) in fingerprints.iter().zip(before) {
-        assert_ne!(generation, generations.current(key));
+    for (&key, epoch) in fingerprints.iter().zip(copies) {
+        assert!(generations.lock(key).was_cleared_since(before));
         assert_ne!(epoch, epochs.current(key));
     }
 }

@@ -267,14 +267,32 @@ fn what_was_computed_before_a_clear_is_not_stored_after_it() {
     ];
     for (i, clear) in clears.into_iter().enumerate() {
         let (tier, _) = tier(10);
-        let taken = tier.generation(&key(1));
+        let taken = tier.generation();
         clear(&tier);
-        let stored = tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::IfUnchanged(taken));
+        let stored = tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::Fill(taken));
         assert!(!stored, "clear {i}");
         assert_ne!(Some('o'), value(&tier, 1), "clear {i}");
-        let again = tier.generation(&key(1));
-        assert!(tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::IfUnchanged(again)));
+        let again = tier.generation();
+        assert!(tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::Fill(again)));
         assert_eq!(Some('n'), value(&tier, 1), "clear {i}");
+        assert!(
+            !tier.set(key(1), 'r', 8, Timeout::FOREVER, Write::Refresh(taken)),
+            "clear {i}"
+        );
+    }
+}
+
+#[test]
+fn a_refresh_voids_what_was_read_before_it_and_a_fill_does_not() {
+    for (write, expected) in [
+        (Write::Refresh as fn(_) -> _, Some('r')),
+        (Write::Fill, Some('o')),
+    ] {
+        let (tier, _) = tier(10);
+        let read = tier.generation();
+        assert!(tier.set(key(1), 'r', 8, Timeout::FOREVER, write(read)));
+        tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::Fill(read));
+        assert_eq!(expected, value(&tier, 1));
     }
 }
 
@@ -282,10 +300,10 @@ fn what_was_computed_before_a_clear_is_not_stored_after_it() {
 fn eviction_and_expiry_void_no_computation() {
     let (tier, clock) = tier(2);
     put(&tier, 1, 'a', Timeout::after(MINUTE));
-    let taken = tier.generation(&key(1));
+    let taken = tier.generation();
     clock.advance(MINUTE);
     assert_eq!(None, value(&tier, 1));
-    assert!(tier.set(key(1), 'b', 8, Timeout::FOREVER, Write::IfUnchanged(taken)));
+    assert!(tier.set(key(1), 'b', 8, Timeout::FOREVER, Write::Fill(taken)));
 }
 
 /// Threads read a version, and store what they read if nothing was cleared since; one publishes new
@@ -304,19 +322,13 @@ fn no_thread_finds_an_older_version_after_a_clear() {
             scope.spawn(|| {
                 while cleared.load(SeqCst) < rounds {
                     let at_least = cleared.load(SeqCst);
-                    let taken = tier.generation(&key(1));
+                    let taken = tier.generation();
                     let version = if let Some(found) = tier.get(&key(1)) {
                         found.value
                     } else {
                         let version = source.load(SeqCst);
                         thread::yield_now();
-                        tier.set(
-                            key(1),
-                            version,
-                            8,
-                            Timeout::FOREVER,
-                            Write::IfUnchanged(taken),
-                        );
+                        tier.set(key(1), version, 8, Timeout::FOREVER, Write::Fill(taken));
                         version
                     };
                     calls.fetch_add(1, SeqCst);

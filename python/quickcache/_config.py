@@ -5,9 +5,11 @@ from __future__ import annotations  # those of _typing are not there at run time
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from . import _native, _source
+from . import _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
+from ._native import _find as find
+from ._native import _Gap as Gap
 from ._tiers import fold_timeouts
 
 if TYPE_CHECKING:
@@ -86,7 +88,12 @@ def decorator(
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            return _native._call(helper, args, kwargs)
+            found = find(helper, args, kwargs)
+            if type(found) is not Gap:
+                return found
+            content = found.function(*args, **kwargs)
+            found.keep(content)
+            return content
 
         cached: Any = inner
         cached.clear = helper.clear

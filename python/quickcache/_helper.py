@@ -1,7 +1,6 @@
 """QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
 
-A decorated function calls its helper through `_native._call`, an exact shortcut for `__call__`
-below, taken while nothing of this class is overridden or patched.
+A decorated function asks `_native._find` first, an exact shortcut for `__call__` below, taken while nothing of this class is overridden or patched.
 """
 
 import inspect
@@ -69,11 +68,12 @@ class QuickCacheHelper(_native.HelperBase):
         logger.debug("checking caches for %s", self.fn.__name__)
         key = self.get_cache_key(*args, **kwargs)
         logger.debug(key)
+        noted = _native._note(self.cache)
         content = self.cache.get(key, default=Ellipsis)
         if content is Ellipsis:
             logger.debug("cache miss, calling %s", self.fn.__name__)
             content = self.fn(*args, **kwargs)
-            self.cache.set(key, content)
+            noted.fill(self.cache, key, content)
         return content
 
     def get_cached_value(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -125,9 +125,10 @@ class QuickCacheHelper(_native.HelperBase):
         """The cached value for these arguments, or a fresh one where `skip` says so."""
         if not self.skip(*args, **kwargs):
             return self.call(*args, **kwargs)
+        noted = _native._note(self.cache)
         content = self.fn(*args, **kwargs)
         key = self.get_cache_key(*args, **kwargs)
-        self.cache.set(key, content)
+        noted.refresh(self.cache, key, content)
         return content
 
 

@@ -53,8 +53,33 @@ def build_info() -> BuildInfo:
 def md5_hex(text: str) -> str:
     """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
 
-def _call(helper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`helper(*args, **kwargs)`, in Rust where the helper is a QuickCacheHelper as it was made."""
+def _find(helper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What is cached for a call, or the `_Gap` to be filled."""
+
+def _note(cache: Any) -> _Noted:
+    """Note the state of a cache's tiers before a value for it is read or computed."""
+
+@final
+class _Noted:
+    """What was noted of a cache's tiers."""
+
+    def fill(self, cache: Any, key: str, value: Any) -> None:
+        """`cache.set(key, value)` where there was nothing, unless it was cleared since."""
+    def refresh(self, cache: Any, key: str, value: Any) -> None:
+        """`cache.set(key, value)` in place of an older value, unless it was cleared since."""
+
+def _seconds_of(timeout: _Timeout) -> float | None:
+    """A timeout in seconds, None for ever. ValueError or TypeError if it is none."""
+
+@final
+class _Gap:
+    """A value that is missing: what to call for it, and where it is to be kept."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """To be called with the arguments of the call."""
+    def keep(self, content: Any) -> None:
+        """Keep what the function returned."""
 
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""

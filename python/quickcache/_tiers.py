@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any, NamedTuple, Protocol, Self
 
 from . import _native
@@ -135,13 +136,14 @@ def warn_nothing_cached() -> None:
     )
 
 
-def _seconds(timeout: Any) -> float:
-    return timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+def _seconds(timeout: Timeout) -> float:
+    seconds = _native._seconds_of(timeout)
+    return inf if seconds is None else seconds
 
 
 def _with_timeout(cache: Any, timeout: Timeout) -> Any:
     if isinstance(cache, CacheWithPresets):
-        return CacheWithPresets(cache.cache, timeout, cache.prefix_function)
+        return cache._replace(timeout=timeout)
     if isinstance(cache, _native.MemoryCache) or _takes_timeout(cache):
         return CacheWithPresets(cache, timeout)
     raise ValueError(

@@ -1,65 +1,81 @@
 //! Generations and epochs: how a reader knows that what it holds has been overtaken.
 //!
-//! Both are counted per shard of the key's fingerprint. A **generation** moves when a key is
-//! cleared or overwritten by request: whoever took it before reading a lower tier or computing may
-//! store only while it is unchanged, checked under the shard's lock. An **epoch** moves also when a
-//! value is evicted or replaced: a copy of a value held elsewhere counts only while it is
-//! unchanged. Two keys of one shard may void each other, which costs a store or a copy and never
-//! truth.
+//! A **generation** is a moment in the order of clears. Whoever notes it before reading a lower tier
+//! or computing may store only if the key's shard was not cleared or overwritten by request since,
+//! which is compared under the shard's lock. It is noted without knowing the key: each shard
+//! remembers when it was last cleared, in a sequence common to all.
+//!
+//! An **epoch** is counted per shard, and moves also when a value is evicted or replaced: a copy of
+//! a value held elsewhere counts only while it is unchanged. Two keys of one shard may void each
+//! other, which costs a store or a copy and never truth.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// A generation as it was when taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generation(u32);
+/// A moment in the order of clears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(u64);
 
-/// The generations of all shards; each shard's lock orders its writes.
+/// The order of clears, and when each shard was last cleared; a shard's lock orders its writes.
 #[derive(Debug)]
-pub struct Generations(Box<[Mutex<u32>]>);
+pub struct Generations {
+    clears: AtomicU64,
+    last: Box<[Mutex<u64>]>,
+}
 
 impl Generations {
     /// As many shards as given, rounded up to a power of two.
     pub fn new(shards: usize) -> Self {
-        Self(
-            (0..shards.next_power_of_two())
+        Self {
+            clears: AtomicU64::new(0),
+            last: (0..shards.next_power_of_two())
                 .map(|_| Mutex::new(0))
                 .collect(),
-        )
+        }
     }
 
-    /// The generation now.
-    pub fn current(&self, fingerprint: u64) -> Generation {
-        self.lock(fingerprint).generation()
+    /// The moment now.
+    pub fn now(&self) -> Generation {
+        Generation(self.clears.load(Ordering::SeqCst))
     }
 
     /// Take the lock under which the shard of `fingerprint` is written.
     pub fn lock(&self, fingerprint: u64) -> Shard<'_> {
-        Shard(self.0[shard_of(fingerprint, self.0.len())].lock())
+        Shard {
+            clears: &self.clears,
+            last: self.last[shard_of(fingerprint, self.last.len())].lock(),
+        }
     }
 
-    /// Void everything taken so far.
-    pub fn bump_all(&self) {
-        for shard in &self.0 {
-            Shard(shard.lock()).bump();
+    /// Clear every shard.
+    pub fn clear_all(&self) {
+        for last in &self.last {
+            let mut shard = Shard {
+                clears: &self.clears,
+                last: last.lock(),
+            };
+            shard.clear();
         }
     }
 }
 
 /// A shard, locked for a write.
 #[derive(Debug)]
-pub struct Shard<'a>(MutexGuard<'a, u32>);
+pub struct Shard<'a> {
+    clears: &'a AtomicU64,
+    last: MutexGuard<'a, u64>,
+}
 
 impl Shard<'_> {
-    /// The shard's generation.
-    pub fn generation(&self) -> Generation {
-        Generation(*self.0)
+    /// Whether the shard was cleared after that moment.
+    pub fn was_cleared_since(&self, generation: Generation) -> bool {
+        *self.last > generation.0
     }
 
-    /// Void what was taken before.
-    pub fn bump(&mut self) {
-        *self.0 = self.0.wrapping_add(1);
+    /// Void what was read or computed before now.
+    pub fn clear(&mut self) {
+        *self.last = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
     }
 }
 

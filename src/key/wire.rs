@@ -138,6 +138,13 @@ impl Codes {
         push_hex(&mut self.text, &hash.finalize());
     }
 
+    /// End a value for which another stands, whose code was written since `open`: hashed with the
+    /// name of its class.
+    pub fn close_substitute(&mut self, open: &Open, class: &str) {
+        let code = self.text.split_off(open.start);
+        self.hashed('Q', format!("{class},{code}").as_bytes());
+    }
+
     /// The codes written so far.
     pub fn as_str(&self) -> &str {
         &self.text

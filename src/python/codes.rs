@@ -1,17 +1,17 @@
 //! What a value's code in a wire key is: the original's table, and the types we accept beside it.
 
-use pyo3::exceptions::{PyOverflowError, PyUnicodeDecodeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyUnicodeDecodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyList,
-    PySet, PyString, PyTime, PyTuple, PyType,
+    PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator,
+    PyList, PySet, PyString, PyTime, PyTuple, PyType,
 };
 
 use super::raw;
 use super::value::loaded;
-use crate::key::wire::{self, Codes, Container};
+use crate::key::wire::{self, Codes, Container, Open};
 
 /// The MD5 of a text, as `hashlib` would have it of `text.encode('utf-8')`.
 pub(super) fn md5_hex_of(text: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -100,6 +100,17 @@ impl Kind {
     }
 }
 
+/// The most containers within one another that a key can have: more than the original has stack for.
+const DEEPEST: usize = 1_000;
+
+/// A container whose elements are being written.
+struct Level<'py> {
+    items: Bound<'py, PyIterator>,
+    open: Open,
+    /// The class of a value for which another stands, which is the one element.
+    class: Option<String>,
+}
+
 /// Makes codes of values.
 pub(super) struct Coder<'a, 'py> {
     py: Python<'py>,
@@ -123,12 +134,38 @@ impl<'a, 'py> Coder<'a, 'py> {
     }
 
     /// Write a value's code.
-    pub(super) fn write(
-        &self,
-        codes: &mut Codes,
-        value: &Bound<'py, PyAny>,
-        depth: usize,
-    ) -> PyResult<()> {
+    ///
+    /// Goes down into containers with a stack of its own, so that no value is too deep for the
+    /// thread's. `RecursionError` beyond `DEEPEST` levels, which is also the end of cyclic values.
+    pub(super) fn write(&self, codes: &mut Codes, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let mut inside = Vec::new();
+        if let Some(level) = self.begin(codes, value)? {
+            inside.push(level);
+        }
+        while let Some(level) = inside.last_mut() {
+            if let Some(item) = level.items.next() {
+                codes.element(&mut level.open);
+                if let Some(deeper) = self.begin(codes, &item?)? {
+                    if inside.len() == DEEPEST {
+                        return Err(PyRecursionError::new_err(format!(
+                            "maximum recursion depth exceeded while making a cache key: a value has more than \
+                             {DEEPEST} containers within one another, or one that contains itself"
+                        )));
+                    }
+                    inside.push(deeper);
+                }
+            } else if let Some(level) = inside.pop() {
+                match level.class {
+                    None => codes.close(&level.open),
+                    Some(class) => codes.close_substitute(&level.open, &class),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Write the code of a value; of a container, only the beginning.
+    fn begin(&self, codes: &mut Codes, value: &Bound<'py, PyAny>) -> PyResult<Option<Level<'py>>> {
         match Kind::of(value)? {
             Kind::Text => {
                 if let Ok(text) = value.cast_exact::<PyString>() {
@@ -145,18 +182,24 @@ impl<'a, 'py> Coder<'a, 'py> {
                 Some(text) => codes.plain("u", &md5_hex_of(&text)?),
                 None => codes.plain("u", &md5_hex_of_bytes(value)?),
             },
-            Kind::Container(container) => raw::deeper(self.py, depth, |depth| {
-                let mut open = codes.open(container);
-                for item in self.elements(container, value)?.try_iter()? {
-                    codes.element(&mut open);
-                    self.write(codes, &item?, depth)?;
+            Kind::Container(container) => {
+                return Ok(Some(Level {
+                    items: self.elements(container, value)?.try_iter()?,
+                    open: codes.open(container),
+                    class: None,
+                }));
+            }
+            kind => {
+                if let Some((class, substitute)) = self.write_plain(codes, kind, value)? {
+                    return Ok(Some(Level {
+                        items: PyTuple::new(self.py, [substitute])?.try_iter()?,
+                        open: codes.open(Container::List),
+                        class: Some(class),
+                    }));
                 }
-                codes.close(&open);
-                Ok(())
-            })?,
-            kind => self.write_plain(codes, kind, value, depth)?,
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A value's code as `_serialize_for_key` returns it, through the helper's own methods.
@@ -164,7 +207,7 @@ impl<'a, 'py> Coder<'a, 'py> {
         let py = self.py;
         let Some(helper) = self.own_way else {
             let mut codes = Codes::new();
-            self.write(&mut codes, value, 0)?;
+            self.write(&mut codes, value)?;
             return Ok(PyString::new(py, codes.as_str()).into_any());
         };
         let hash = |letter: &str, text: &Bound<'py, PyAny>| {
@@ -177,7 +220,7 @@ impl<'a, 'py> Coder<'a, 'py> {
                 Some(text) => hash("u", &text),
                 None => PyString::new(py, "u").add(md5_hex_of_bytes(value)?),
             },
-            Kind::Container(container) => raw::deeper(py, 0, |_| {
+            Kind::Container(container) => {
                 let codes = PyList::empty(py);
                 for item in self.elements(container, value)?.try_iter()? {
                     codes.append(
@@ -189,10 +232,15 @@ impl<'a, 'py> Coder<'a, 'py> {
                 }
                 let joined = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
                 hash(&container.letter().to_string(), &joined)
-            }),
+            }
             kind => {
                 let mut codes = Codes::new();
-                self.write_plain(&mut codes, kind, value, 0)?;
+                if let Some((class, substitute)) = self.write_plain(&mut codes, kind, value)? {
+                    let own =
+                        helper.call_method1(intern!(py, "_serialize_for_key"), (substitute,))?;
+                    let own = PyString::new(py, &format!("{class},")).add(own)?;
+                    return PyString::new(py, "Q").add(md5_hex_of(&own)?);
+                }
                 Ok(PyString::new(py, codes.as_str()).into_any())
             }
         }
@@ -228,14 +276,14 @@ impl<'a, 'py> Coder<'a, 'py> {
         }
     }
 
-    /// The code of a value that is neither text nor one of the original's containers.
+    /// The code of a value that is neither text nor one of the original's containers. Of one with a
+    /// `__quickcache_key__`, its class and what stands for it.
     fn write_plain(
         &self,
         codes: &mut Codes,
         kind: Kind,
         value: &Bound<'py, PyAny>,
-        depth: usize,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
         let py = self.py;
         match kind {
             Kind::Number => codes.plain("n", value.str()?.to_str()?),
@@ -246,9 +294,9 @@ impl<'a, 'py> Coder<'a, 'py> {
             Kind::None => codes.plain("N", ""),
             Kind::Uuid => codes.plain("U", formatted(value)?.to_str()?),
             Kind::DateTime => codes.plain("DT", formatted(&moment(value)?)?.to_str()?),
-            _ => self.write_extension(codes, value, depth)?,
+            _ => return self.write_extension(codes, value),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The types that the original refuses. No code here is one of the original's.
@@ -256,8 +304,7 @@ impl<'a, 'py> Coder<'a, 'py> {
         &self,
         codes: &mut Codes,
         value: &Bound<'py, PyAny>,
-        depth: usize,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
         let py = self.py;
         let is_a = |module, class| {
             loaded(py, module, class)?.map_or(Ok(false), |class| value.is_instance(&class))
@@ -313,23 +360,16 @@ impl<'a, 'py> Coder<'a, 'py> {
             .getattr_opt(intern!(py, "__quickcache_key__"))?
         {
             // The class is part of the code: a user's 1 is not an account's 1.
-            let substitute = key.call1((value,))?;
-            let own = raw::deeper(py, depth, |depth| {
-                let mut own = Codes::new();
-                match self.own_way {
-                    None => self.write(&mut own, &substitute, depth)?,
-                    Some(_) => own.plain("", self.code(&substitute)?.str()?.to_str()?),
-                }
-                Ok(own)
-            })?;
-            let class = qualified_name(&value.get_type())?;
-            codes.hashed('Q', format!("{class},{}", own.as_str()).as_bytes());
+            return Ok(Some((
+                qualified_name(&value.get_type())?,
+                raw::call(&key, &PyTuple::new(py, [value])?, None)?,
+            )));
         } else {
             let message = PyString::new(py, "Bad type \"{}\": {}");
             let message = message.call_method1(intern!(py, "format"), (value.get_type(), value))?;
             return Err(PyValueError::new_err(message.unbind()));
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::codes::Coder;
 use super::guard::{HELPER_CALL, HELPER_KEYS};
-use super::plan::{CallPlan, KeyPlan};
+use super::plan::{CallPlan, Gap, KeyPlan};
 use super::raw;
 
 /// The attributes of a helper that a call depends on.
@@ -50,10 +50,13 @@ pub(super) struct Standing {
     pub(super) keys: bool,
 }
 
-/// Call a helper: in Rust where it is a QuickCacheHelper as it was made.
+/// What is cached for a call, or the gap to be filled.
+///
+/// In Rust where the helper is a QuickCacheHelper as it was made; any other is to be called itself.
+/// The function is left to the caller to call: from Python, a call within a call takes no C stack.
 #[pyfunction]
-#[pyo3(name = "_call")]
-pub(super) fn call<'py>(
+#[pyo3(name = "_find")]
+pub(super) fn find<'py>(
     helper: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
     kwargs: &Bound<'py, PyDict>,
@@ -62,9 +65,9 @@ pub(super) fn call<'py>(
         && HelperBase::standing(base).is_full()
         && let Some(plan) = HelperBase::call_plan(base)?
     {
-        return plan.call(base, args, kwargs);
+        return plan.find(base, args, kwargs);
     }
-    helper.call(args, Some(kwargs))
+    Ok(Bound::new(helper.py(), Gap::open(helper))?.into_any())
 }
 
 #[pymethods]

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -56,6 +57,45 @@ impl<'py> Key<'py> {
             None => pack(self.object())?,
         };
         Ok(self.packed.get_or_init(|| packed))
+    }
+}
+
+/// A key kept over a call into Python.
+pub(super) struct UnboundKey {
+    wire: Option<String>,
+    object: Option<Py<PyAny>>,
+    packed: Option<PackedKey>,
+}
+
+impl Key<'_> {
+    /// The same key, to be kept over a call into Python.
+    pub(super) fn unbind(self) -> UnboundKey {
+        UnboundKey {
+            wire: self.wire,
+            object: self.object.into_inner().map(Bound::unbind),
+            packed: self.packed.into_inner(),
+        }
+    }
+}
+
+impl UnboundKey {
+    /// The key again.
+    pub(super) fn bind<'py>(&self, py: Python<'py>) -> Key<'py> {
+        let object = self.object.as_ref().map(|object| object.bind(py).clone());
+        Key {
+            py,
+            wire: self.wire.clone(),
+            object: object.map_or_else(OnceCell::new, OnceCell::from),
+            packed: self
+                .packed
+                .clone()
+                .map_or_else(OnceCell::new, OnceCell::from),
+        }
+    }
+
+    /// For the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.object)
     }
 }
 

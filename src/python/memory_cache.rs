@@ -1,20 +1,32 @@
 //! `MemoryCache`: the memory tier as Python sees it.
 
-use pyo3::exceptions::{PyException, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyInt};
 
+use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
-use super::timeout::{self, Life};
+use super::timeout;
 use super::value::Stored;
 use crate::clock::{SystemClock, Timeout};
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
 use crate::tier::bounds::{Options, Policy};
 use crate::tier::memory::{MemoryTier, Write};
+
+/// How many entries a cache holds for which nothing else is said.
+const DEFAULT_ENTRIES: u64 = 10_000;
+
+/// A value ready to be kept.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    stored: Stored,
+    size: usize,
+    timeout: Timeout,
+}
 
 /// A bounded cache in this process's memory.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]
@@ -26,19 +38,20 @@ pub(super) struct MemoryCache {
 #[pymethods]
 impl MemoryCache {
     #[new]
-    #[pyo3(signature = (*, max_entries = Some(10_000), max_bytes = None, timeout = None, isolate = true, policy = "tinylfu", clock = None),
+    #[pyo3(signature = (*, max_entries = Argument::Default, max_bytes = None, timeout = None, isolate = true, policy = "tinylfu", clock = None),
            text_signature = "(*, max_entries=10000, max_bytes=None, timeout=None, isolate=True, policy='tinylfu', clock=None)")]
     fn new(
-        max_entries: Option<i128>,
-        max_bytes: Option<i128>,
+        max_entries: Argument<'_>,
+        max_bytes: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
         isolate: bool,
         policy: &str,
         clock: Option<&Bound<'_, ManualClock>>,
     ) -> PyResult<Self> {
         let options = Options {
-            max_entries: bound("max_entries", max_entries)?,
-            max_bytes: bound("max_bytes", max_bytes)?,
+            max_entries: max_entries
+                .or(Some(DEFAULT_ENTRIES), |given| bound("max_entries", given))?,
+            max_bytes: max_bytes.map_or(Ok(None), |given| bound("max_bytes", given))?,
             timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
             policy: Policy::named(policy)?,
         };
@@ -62,26 +75,29 @@ impl MemoryCache {
         Ok(found.map(|(value, _)| value).or(default))
     }
 
-    #[pyo3(signature = (key, value, timeout = Life::Default))]
+    #[pyo3(signature = (key, value, timeout = Argument::Default))]
     fn set(
         &self,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
-        timeout: Life<'_>,
+        timeout: Argument<'_>,
     ) -> PyResult<()> {
-        let timeout = timeout.or(self.default_timeout())?;
-        self.store(key::pack(key)?, value, timeout, Write::Always)
+        let timeout = timeout.or(self.default_timeout(), timeout::extract)?;
+        let key = key::pack(key)?;
+        self.store(key, self.prepare(value, timeout)?, Write::Always);
+        Ok(())
     }
 
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.forget(&key::pack(key)?))
     }
 
-    #[pyo3(signature = (key, timeout = Life::Default))]
-    fn touch(&self, key: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<bool> {
-        Ok(self
-            .tier
-            .touch(&key::pack(key)?, timeout.or(self.default_timeout())?))
+    #[pyo3(signature = (key, timeout = Argument::Default))]
+    fn touch(&self, key: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<bool> {
+        Ok(self.tier.touch(
+            &key::pack(key)?,
+            timeout.or(self.default_timeout(), timeout::extract)?,
+        ))
     }
 
     fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
@@ -96,15 +112,22 @@ impl MemoryCache {
         Ok(values)
     }
 
-    #[pyo3(signature = (values, timeout = Life::Default))]
-    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Life<'_>) -> PyResult<()> {
-        let timeout = timeout.or(self.default_timeout())?;
-        for item in values
-            .call_method0(intern!(values.py(), "items"))?
-            .try_iter()?
-        {
+    #[pyo3(signature = (values, timeout = Argument::Default))]
+    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<()> {
+        let timeout = timeout.or(self.default_timeout(), timeout::extract)?;
+        let Some(items) = values.getattr_opt(intern!(values.py(), "items"))? else {
+            let name = values.get_type().name()?;
+            return Err(PyTypeError::new_err(format!(
+                "set_many takes a mapping of keys to values, not {name}"
+            )));
+        };
+        for item in items.call0()?.try_iter()? {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
-            self.store(key::pack(&key)?, &value, timeout, Write::Always)?;
+            self.store(
+                key::pack(&key)?,
+                self.prepare(&value, timeout)?,
+                Write::Always,
+            );
         }
         Ok(())
     }
@@ -215,7 +238,7 @@ impl MemoryCache {
         let Some(found) = self.tier.get(key) else {
             return Ok(None);
         };
-        match found.value.into_value(py) {
+        match found.value.to_value(py) {
             Ok(value) => Ok(Some((value, found.remaining))),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.tier.count_undecodable();
@@ -226,17 +249,20 @@ impl MemoryCache {
         }
     }
 
-    /// Keep `value` under `key`, on the condition of `write`.
-    pub(super) fn store(
-        &self,
-        key: PackedKey,
-        value: &Bound<'_, PyAny>,
-        timeout: Timeout,
-        write: Write,
-    ) -> PyResult<()> {
+    /// Make a value ready to be kept.
+    pub(super) fn prepare(&self, value: &Bound<'_, PyAny>, timeout: Timeout) -> PyResult<Prepared> {
         let (stored, size) = Stored::prepare(value, self.isolate)?;
-        self.tier.set(key, stored, size, timeout, write);
-        Ok(())
+        Ok(Prepared {
+            stored,
+            size,
+            timeout,
+        })
+    }
+
+    /// Keep a value under `key`, on the condition of `write`.
+    pub(super) fn store(&self, key: PackedKey, value: Prepared, write: Write) {
+        self.tier
+            .set(key, value.stored, value.size, value.timeout, write);
     }
 
     /// Forget `key`; whether it was held.
@@ -244,9 +270,14 @@ impl MemoryCache {
         self.tier.delete(key)
     }
 
-    /// The key's generation, to be taken before what is to be stored is read or computed.
-    pub(super) fn generation(&self, key: &PackedKey) -> Generation {
-        self.tier.generation(key)
+    /// The same once more: not counted.
+    pub(super) fn forget_again(&self, key: &PackedKey) {
+        self.tier.remove(key);
+    }
+
+    /// The generation now, to be noted before what is to be stored is read or computed.
+    pub(super) fn generation(&self) -> Generation {
+        self.tier.generation()
     }
 
     /// The life of a value that is set without one.
@@ -255,12 +286,23 @@ impl MemoryCache {
     }
 }
 
-fn bound(option: &str, given: Option<i128>) -> PyResult<Option<u64>> {
-    match given {
-        Some(given) if given < 1 => Err(PyValueError::new_err(format!(
-            "{option} must be at least 1, or None for no such bound, not {given}"
-        ))),
-        Some(given) => Ok(Some(u64::try_from(given).unwrap_or(u64::MAX))),
-        None => Ok(None),
+fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    if given.is_none() {
+        return Ok(None);
     }
+    let Ok(number) = given.cast::<PyInt>() else {
+        let name = given.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "{option} is an int, or None for no such bound, not {name}: {}",
+            given.repr()?
+        )));
+    };
+    if number.lt(1)? {
+        return Err(PyValueError::new_err(format!(
+            "{option} must be at least 1, or None for no such bound, not {}",
+            given.repr()?
+        )));
+    }
+    // More than there is memory for is as good as the most.
+    Ok(Some(number.extract().unwrap_or(u64::MAX)))
 }

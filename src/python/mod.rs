@@ -1,5 +1,6 @@
 //! The boundary to Python: everything that names pyo3.
 
+mod argument;
 mod bind;
 mod clock;
 mod codes;
@@ -28,11 +29,15 @@ mod _native {
     #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]
-    use super::helper::{HelperBase, call};
+    use super::helper::{HelperBase, find};
     #[pymodule_export]
     use super::memory_cache::MemoryCache;
     #[pymodule_export]
+    use super::plan::{Gap, Noted, note};
+    #[pymodule_export]
     use super::tiered::TieredCache;
+    #[pymodule_export]
+    use super::timeout::seconds_of;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,10 +1,12 @@
 //! The few calls of CPython's C interface that PyO3 has no safe form of.
 #![allow(unsafe_code)]
 
-use pyo3::exceptions::PyRecursionError;
+use std::hint::black_box;
+use std::mem::ManuallyDrop;
+
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyFunction, PyString, PyType};
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
 /// The type's version: changes when the type or a base is changed; 0 where it has none.
 pub(super) fn version_tag(ty: &Bound<'_, PyType>) -> u32 {
@@ -35,30 +37,85 @@ pub(super) fn set_attribute(
     }
 }
 
-/// The most containers within one another that this extension walks through: far below what the
-/// smallest usual stack has room for.
-const DEEPEST: usize = 1_000;
+/// Call a Python object, in which the thread may be ended.
+///
+/// Up to CPython 3.13, a daemon thread that wants to go on while the interpreter shuts down is ended
+/// by `pthread_exit`, which unwinds its stack; Rust would take that for a foreign exception and abort
+/// the process. So the calls in which a thread is likely to wait are made by a function that unwinding
+/// may enter, and stops there, and the thread with it, until the process is gone.
+pub(super) fn call<'py>(
+    callable: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Call = unsafe extern "C-unwind" fn(
+        *mut ffi::PyObject,
+        *mut ffi::PyObject,
+        *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject;
+    let call = black_box(ffi::PyObject_Call as *const ());
+    // SAFETY: the same function; hidden from the compiler, which takes it for one that never unwinds.
+    let call = unsafe { std::mem::transmute::<*const (), Call>(call) };
+    let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    let result = {
+        let stay = Stay;
+        // SAFETY: live objects of the types that are asked for; null says that there are no keywords.
+        let result = unsafe { call(callable.as_ptr(), args.as_ptr(), kwargs) };
+        std::mem::forget(stay);
+        result
+    };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
+}
 
-/// Run `step` one level deeper; RecursionError when the value is too deep or the stack is used up.
-pub(super) fn deeper<T>(
-    py: Python<'_>,
-    depth: usize,
-    step: impl FnOnce(usize) -> PyResult<T>,
-) -> PyResult<T> {
-    if depth >= DEEPEST {
-        return Err(PyRecursionError::new_err(
-            "maximum recursion depth exceeded: a value's containers are nested too deeply, or contain themselves",
-        ));
+/// Ends no thread, but keeps it where it is.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
     }
-    // SAFETY: attached; balanced by the leave below, unless it fails, when it must not be.
-    if unsafe {
-        ffi::Py_EnterRecursiveCall(c" while walking through a value for the cache".as_ptr())
-    } != 0
-    {
-        return Err(PyErr::fetch(py));
+}
+
+/// An object held by a tier, which is let go in some thread's midst, and may have a destructor.
+pub(super) struct Object(ManuallyDrop<Py<PyAny>>);
+
+impl Object {
+    pub(super) fn new(object: Bound<'_, PyAny>) -> Self {
+        Self(ManuallyDrop::new(object.unbind()))
     }
-    let result = step(depth + 1);
-    // SAFETY: attached, and entered above.
-    unsafe { ffi::Py_LeaveRecursiveCall() };
-    result
+
+    pub(super) fn as_py(&self) -> &Py<PyAny> {
+        &self.0
+    }
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Self {
+        // Not `Python::attach`, which may run destructors: objects are cloned under the slab's lock.
+        // SAFETY: tiers are used by threads that were handed a `Python`.
+        let py = unsafe { Python::assume_attached() };
+        Self(ManuallyDrop::new(self.0.clone_ref(py)))
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        type Release = unsafe extern "C-unwind" fn(*mut ffi::PyObject);
+        // SAFETY: may be asked in any thread.
+        if unsafe { ffi::PyGILState_Check() } == 0 {
+            // SAFETY: not used again. PyO3 lets it go when a thread is attached next.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+            return;
+        }
+        let release = black_box(ffi::Py_DecRef as *const ());
+        // SAFETY: the same function; hidden from the compiler, as in `call`.
+        let release = unsafe { std::mem::transmute::<*const (), Release>(release) };
+        let stay = Stay;
+        // SAFETY: attached, and the reference is this object's own and not used again.
+        unsafe { release(self.0.as_ptr()) };
+        std::mem::forget(stay);
+    }
 }

@@ -1,18 +1,21 @@
 //! Tiers of either kind: ours, asked without entering Python, and any object with their methods.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyList, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple, PyType};
 
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
-use super::key::Key;
-use super::logging;
-use super::memory_cache::MemoryCache;
+use super::key::{self, Key};
+use super::memory_cache::{MemoryCache, Prepared};
 use super::timeout;
+use super::{logging, raw};
 use crate::clock::Timeout;
 use crate::flow::generation::Generation;
+use crate::key::packed::PackedKey;
 use crate::tier::memory::Write;
 use crate::tier::stack;
 use crate::tier::{Found, Tier};
@@ -20,19 +23,30 @@ use crate::tier::{Found, Tier};
 /// One tier for the time of one operation.
 enum AnyTier<'py> {
     /// Our memory tier, alone or with presets around it.
-    Memory {
-        /// What the caller was given: the cache or the presets.
-        object: Bound<'py, PyAny>,
-        cache: Bound<'py, MemoryCache>,
-        /// The life to set values with, if not the cache's own.
-        timeout: Option<Timeout>,
-        /// A function whose text goes before the key.
-        prefix: Option<Bound<'py, PyAny>>,
-        /// The key's generation when it was found missing: what is stored next must be no older.
-        missed: Cell<Option<Generation>>,
-    },
+    Memory(Memory<'py>),
     /// Anything else: called as the original calls it.
     Foreign(Bound<'py, PyAny>),
+}
+
+struct Memory<'py> {
+    /// What the caller was given: the cache or the presets.
+    object: Bound<'py, PyAny>,
+    cache: Bound<'py, MemoryCache>,
+    /// The life to set values with, if not the cache's own.
+    timeout: Option<Timeout>,
+    /// A function whose text goes before the key.
+    prefix: Option<Bound<'py, PyAny>>,
+    /// On what condition values are set.
+    write: Cell<Write>,
+    /// When this tier was first asked: what is promoted to it must be no older.
+    asked: Generation,
+    last: RefCell<Option<Last>>,
+}
+
+/// What was last written, to be written once more when the tiers below have followed.
+enum Last {
+    Delete(PackedKey),
+    Set(PackedKey, Prepared),
 }
 
 impl<'py> AnyTier<'py> {
@@ -70,67 +84,59 @@ impl<'py> AnyTier<'py> {
         timeout: Option<Timeout>,
         prefix: Option<Bound<'py, PyAny>>,
     ) -> Self {
-        Self::Memory {
+        Self::Memory(Memory {
+            asked: cache.get().generation(),
             object,
             cache,
             timeout,
             prefix,
-            missed: Cell::new(None),
-        }
+            write: Cell::new(Write::Always),
+            last: RefCell::new(None),
+        })
     }
 
     fn object(&self) -> &Bound<'py, PyAny> {
         match self {
-            Self::Memory { object, .. } | Self::Foreign(object) => object,
+            Self::Memory(memory) => &memory.object,
+            Self::Foreign(object) => object,
         }
     }
 
-    /// Take over what the same tier knew when it missed the key.
-    fn remember(&self, earlier: &Self) {
-        if let (
-            Self::Memory { cache, missed, .. },
-            Self::Memory {
-                cache: same,
-                missed: then,
-                ..
-            },
-        ) = (self, earlier)
-            && cache.is(same)
+    /// Set values only if nothing was cleared since the same tier was asked.
+    fn set_since(&self, asked: &AskedTier, write: fn(Generation) -> Write) {
+        if let (Self::Memory(memory), Some((cache, generation))) = (self, asked)
+            && memory.cache.is(cache)
         {
-            missed.set(then.get());
+            memory.write.set(write(*generation));
+        }
+    }
+
+    fn asked(&self) -> AskedTier {
+        match self {
+            Self::Memory(memory) => Some((memory.cache.clone().unbind(), memory.asked)),
+            Self::Foreign(_) => None,
         }
     }
 }
 
-/// The key with the prefix function's text before it; None if that says to skip this cache.
-fn prefixed<'py>(prefix: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Option<Key<'py>>> {
-    match prefix.call0() {
-        Ok(text) => Ok(Some(Key::from_object(text.add(key.object())?))),
-        Err(error) if is_force_skip(prefix.py(), &error)? => Ok(None),
-        Err(error) => Err(error),
+impl<'py> Memory<'py> {
+    /// The key that the cache is asked for; None if the prefix function says to skip this cache.
+    fn key(&self, key: &Key<'py>) -> PyResult<Option<PackedKey>> {
+        let Some(prefix) = &self.prefix else {
+            return Ok(Some(key.packed()?.clone()));
+        };
+        match raw::call(prefix, &PyTuple::empty(prefix.py()), None) {
+            Ok(text) => Ok(Some(key::pack(&text.add(key.object())?)?)),
+            Err(error) if is_force_skip(prefix.py(), &error)? => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
 fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
-    use pyo3::sync::PyOnceLock;
-    use pyo3::types::PyType;
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    Ok(error.matches(py, CLASS.import(py, "quickcache._tiers", "ForceSkipCache")?)?)
-}
-
-/// Run `operation` with the key that a memory tier is asked for.
-macro_rules! with_key {
-    ($prefix:expr, $key:expr, $skipped:expr, |$packed:ident| $operation:expr) => {{
-        let prefixed = match $prefix {
-            None => None,
-            Some(prefix) => match prefixed(prefix, $key)? {
-                None => return Ok($skipped),
-                prefixed => prefixed,
-            },
-        };
-        let $packed = prefixed.as_ref().unwrap_or($key).packed()?;
-        $operation
-    }};
+    let class = CLASS.import(py, "quickcache._tiers", "ForceSkipCache")?;
+    Ok(error.matches(py, class)?)
 }
 
 impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
@@ -138,29 +144,22 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
 
     fn get(&self, key: &Key<'py>) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         match self {
-            Self::Memory {
-                cache,
-                prefix,
-                missed,
-                ..
-            } => with_key!(prefix, key, None, |packed| {
-                let py = cache.py();
-                let cache = cache.get();
-                let found = cache
-                    .fetch(py, packed)?
+            Self::Memory(memory) => {
+                memory.write.set(Write::Fill(memory.asked));
+                let Some(key) = memory.key(key)? else {
+                    return Ok(None);
+                };
+                let py = memory.cache.py();
+                let found = memory.cache.get().fetch(py, &key)?;
+                Ok(found
                     .filter(|(value, _)| !value.is(py.Ellipsis()))
-                    .map(|(value, remaining)| Found { value, remaining });
-                if found.is_none() {
-                    // before anything is read or computed to fill the gap
-                    missed.set(Some(cache.generation(packed)));
-                }
-                Ok(found)
-            }),
+                    .map(|(value, remaining)| Found { value, remaining }))
+            }
             Self::Foreign(cache) => {
                 let py = cache.py();
                 let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
-                let value =
-                    cache.call_method(intern!(py, "get"), (key.object(),), Some(&default))?;
+                let key = PyTuple::new(py, [key.object()])?;
+                let value = raw::call(&cache.getattr(intern!(py, "get"))?, &key, Some(&default))?;
                 Ok((!value.is(py.Ellipsis())).then_some(Found {
                     value,
                     remaining: None,
@@ -176,124 +175,153 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
         at_most: Option<Timeout>,
     ) -> PyResult<()> {
         match self {
-            Self::Memory {
-                cache,
-                timeout,
-                prefix,
-                missed,
-                ..
-            } => with_key!(prefix, key, (), |packed| {
-                let cache = cache.get();
-                let own = timeout.unwrap_or_else(|| cache.default_timeout());
+            Self::Memory(memory) => {
+                let Some(key) = memory.key(key)? else {
+                    return Ok(());
+                };
+                let cache = memory.cache.get();
+                let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
                 let timeout = at_most.map_or(own, |most| own.min(most));
-                let write = missed.take().map_or(Write::Always, Write::IfUnchanged);
-                cache.store(packed.clone(), value, timeout, write)
-            }),
+                let prepared = cache.prepare(value, timeout)?;
+                let write = memory.write.get();
+                if matches!(write, Write::Always) {
+                    *memory.last.borrow_mut() = Some(Last::Set(key.clone(), prepared.clone()));
+                }
+                cache.store(key, prepared, write);
+            }
             Self::Foreign(cache) => {
-                cache.call_method1(intern!(cache.py(), "set"), (key.object(), value))?;
-                Ok(())
+                let py = cache.py();
+                let args = PyTuple::new(py, [key.object(), value])?;
+                raw::call(&cache.getattr(intern!(py, "set"))?, &args, None)?;
             }
         }
+        Ok(())
     }
 
     fn delete(&self, key: &Key<'py>) -> PyResult<()> {
         match self {
-            Self::Memory { cache, prefix, .. } => with_key!(prefix, key, (), |packed| {
-                cache.get().forget(packed);
-                Ok(())
-            }),
+            Self::Memory(memory) => {
+                if let Some(key) = memory.key(key)? {
+                    memory.cache.get().forget(&key);
+                    *memory.last.borrow_mut() = Some(Last::Delete(key));
+                }
+            }
             Self::Foreign(cache) => {
-                cache.call_method1(intern!(cache.py(), "delete"), (key.object(),))?;
-                Ok(())
+                let py = cache.py();
+                let args = PyTuple::new(py, [key.object()])?;
+                raw::call(&cache.getattr(intern!(py, "delete"))?, &args, None)?;
             }
+        }
+        Ok(())
+    }
+
+    fn settle(&self) {
+        let Self::Memory(memory) = self else { return };
+        let last = memory.last.borrow_mut().take();
+        match last {
+            Some(Last::Delete(key)) => memory.cache.get().forget_again(&key),
+            Some(Last::Set(key, prepared)) => memory.cache.get().store(key, prepared, Write::Again),
+            None => {}
         }
     }
 }
 
-/// The tiers that a cache consists of, for the time of one call.
-///
-/// Like the original, it goes through a TieredCache's `caches` anew for each operation.
-pub(super) struct Tiers<'py> {
-    /// The tiers that were asked and had nothing, with the generations they had then.
-    missed: Vec<AnyTier<'py>>,
+/// A memory tier, and when it was asked; None for any other tier.
+type AskedTier = Option<(Py<MemoryCache>, Generation)>;
+
+/// The tiers that were asked, by their places, and when.
+#[derive(Default)]
+pub(super) struct Asked(Vec<AskedTier>);
+
+impl Asked {
+    /// Tiers that are not asked, but to be written only if nothing is cleared from now on.
+    pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let asked = |tier| Ok(AnyTier::of(tier)?.asked());
+        if !TIERED_CACHE.holds_for(cache) {
+            return Ok(Self(vec![asked(cache.clone())?]));
+        }
+        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+        let Ok(caches) = caches.cast_into::<PyList>() else {
+            // Anything but a list might tell that it was looked at.
+            return Ok(Self::default());
+        };
+        Ok(Self(caches.iter().map(asked).collect::<PyResult<_>>()?))
+    }
+
+    /// For the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut caches = self.0.iter().flatten();
+        caches.try_for_each(|(cache, _)| visit.call(cache))
+    }
 }
 
-impl<'py> Tiers<'py> {
-    pub(super) fn new() -> Self {
-        Self { missed: Vec::new() }
-    }
+/// What a cache has for a key.
+pub(super) enum Answer<'py> {
+    Value(Bound<'py, PyAny>),
+    Nothing(Asked),
+}
 
-    /// The value under `key` in the first tier that has it, promoted to those before.
-    pub(super) fn get(
-        &mut self,
-        cache: &Bound<'py, PyAny>,
-        key: &Key<'py>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if TIERED_CACHE.holds_for(cache) {
-            return self.get_in_order(cache, key);
+/// The value under `key` in the first tier of a cache that has it, promoted to those before.
+pub(super) fn get<'py>(cache: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Answer<'py>> {
+    if TIERED_CACHE.holds_for(cache) {
+        return get_in_order(cache, key);
+    }
+    let mut missed = Vec::new();
+    let hit = stack::get([AnyTier::of(cache.clone())], key, &mut missed)?;
+    Ok(hit.map_or_else(
+        || Answer::Nothing(Asked(missed.iter().map(AnyTier::asked).collect())),
+        |hit| Answer::Value(hit.found.value),
+    ))
+}
+
+/// The same for the tiers in an object's `caches`.
+fn get_in_order<'py>(cache: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Answer<'py>> {
+    let mut missed = Vec::new();
+    let Some(hit) = stack::get(in_order(cache)?, key, &mut missed)? else {
+        return Ok(Answer::Nothing(Asked(
+            missed.iter().map(AnyTier::asked).collect(),
+        )));
+    };
+    if logging::debug_enabled(cache.py())? {
+        log_hit(&missed, &hit.tier)?;
+    }
+    Ok(Answer::Value(hit.found.value))
+}
+
+/// Set `key` in every tier of a cache; in those that were asked, only if it was not cleared since.
+pub(super) fn set<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: &Key<'py>,
+    value: &Bound<'py, PyAny>,
+    asked: &Asked,
+    write: fn(Generation) -> Write,
+) -> PyResult<()> {
+    let as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
+        let tier = tier?;
+        if let Some(asked) = asked.0.get(place) {
+            tier.set_since(asked, write);
         }
-        let tier = AnyTier::of(cache.clone());
-        let hit = stack::get([tier], key, &mut self.missed)?;
-        Ok(hit.map(|hit| hit.found.value))
+        Ok(tier)
+    };
+    if TIERED_CACHE.holds_for(cache) {
+        stack::set(in_order(cache)?.enumerate().map(as_asked), key, value)
+    } else {
+        stack::set([as_asked((0, AnyTier::of(cache.clone())))], key, value)
     }
+}
 
-    /// The same for the tiers in an object's `caches`.
-    fn get_in_order(
-        &mut self,
-        cache: &Bound<'py, PyAny>,
-        key: &Key<'py>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(hit) = stack::get(in_order(cache)?, key, &mut self.missed)? else {
-            return Ok(None);
-        };
-        if logging::debug_enabled(cache.py())? {
-            self.log_hit(&hit.tier)?;
-        }
-        Ok(Some(hit.found.value))
-    }
-
-    /// Set `key` in every tier; those that missed it only if it was not cleared since.
-    pub(super) fn set(
-        &self,
-        cache: &Bound<'py, PyAny>,
-        key: &Key<'py>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
-        let as_missed = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
-            let tier = tier?;
-            if let Some(missed) = self.missed.get(place) {
-                tier.remember(missed);
-            }
-            Ok(tier)
-        };
-        if TIERED_CACHE.holds_for(cache) {
-            stack::set(in_order(cache)?.enumerate().map(as_missed), key, value)
-        } else {
-            stack::set(
-                [AnyTier::of(cache.clone())]
-                    .into_iter()
-                    .enumerate()
-                    .map(as_missed),
-                key,
-                value,
-            )
-        }
-    }
-
-    fn log_hit(&self, hit: &AnyTier<'py>) -> PyResult<()> {
-        let py = hit.object().py();
-        let class_name = |tier: &AnyTier<'py>| {
-            let class = tier.object().getattr(intern!(py, "__class__"))?;
-            class.getattr(intern!(py, "__name__"))
-        };
-        let missed = self
-            .missed
-            .iter()
-            .map(class_name)
-            .collect::<PyResult<Vec<_>>>()?;
-        logging::debug(py, "missed caches: {}", PyList::new(py, missed)?.as_any())?;
-        logging::debug(py, "hit cache: {}", &class_name(hit)?)
-    }
+fn log_hit<'py>(missed: &[AnyTier<'py>], hit: &AnyTier<'py>) -> PyResult<()> {
+    let py = hit.object().py();
+    let class_name = |tier: &AnyTier<'py>| {
+        let class = tier.object().getattr(intern!(py, "__class__"))?;
+        class.getattr(intern!(py, "__name__"))
+    };
+    let missed = missed
+        .iter()
+        .map(class_name)
+        .collect::<PyResult<Vec<_>>>()?;
+    logging::debug(py, "missed caches: {}", PyList::new(py, missed)?.as_any())?;
+    logging::debug(py, "hit cache: {}", &class_name(hit)?)
 }
 
 fn in_order<'py>(
@@ -311,7 +339,7 @@ pub(super) struct TieredCache;
 impl TieredCache {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>) -> Self {
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self
     }
 
@@ -321,8 +349,10 @@ impl TieredCache {
         key: Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let value = Tiers::new().get_in_order(slf, &Key::from_object(key))?;
-        Ok(value.or(default))
+        match get_in_order(slf, &Key::from_object(key))? {
+            Answer::Value(value) => Ok(Some(value)),
+            Answer::Nothing(_) => Ok(default),
+        }
     }
 
     fn set<'py>(

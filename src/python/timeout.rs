@@ -1,6 +1,5 @@
 //! Lives as Python gives them: seconds, timedeltas, None for ever.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
@@ -8,36 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyFloat, PyInt};
 
 use crate::clock::Timeout;
-
-/// A timeout as an argument, which may be left out.
-pub(super) enum Life<'py> {
-    /// Left out, or given as Ellipsis.
-    Default,
-    /// Given.
-    Given(Bound<'py, PyAny>),
-}
-
-impl<'py> FromPyObject<'_, 'py> for Life<'py> {
-    type Error = Infallible;
-
-    fn extract(given: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
-        if given.is(given.py().Ellipsis()) {
-            Ok(Self::Default)
-        } else {
-            Ok(Self::Given(given.to_owned()))
-        }
-    }
-}
-
-impl Life<'_> {
-    /// The timeout given, or else `default`.
-    pub(super) fn or(self, default: Timeout) -> PyResult<Timeout> {
-        match self {
-            Self::Default => Ok(default),
-            Self::Given(given) => extract(&given),
-        }
-    }
-}
 
 /// A timeout: seconds, a timedelta, or None for ever.
 pub(super) fn extract(given: &Bound<'_, PyAny>) -> PyResult<Timeout> {
@@ -49,6 +18,14 @@ pub(super) fn extract(given: &Bound<'_, PyAny>) -> PyResult<Timeout> {
         return Ok(Timeout::NONE);
     }
     Ok(Duration::try_from_secs_f64(seconds).map_or(Timeout::FOREVER, Timeout::after))
+}
+
+/// Read a timeout for the sake of its errors, and give it back in seconds; None for ever.
+#[pyfunction]
+#[pyo3(name = "_seconds_of")]
+pub(super) fn seconds_of(timeout: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let timeout = extract(timeout)?.duration();
+    Ok(timeout.map(|duration| duration.as_secs_f64()))
 }
 
 /// A stretch of time, for a clock to be turned by.

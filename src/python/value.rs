@@ -4,7 +4,7 @@
 //! plain data) are kept as a private copy and copied again for each caller. Anything else is kept
 //! pickled. What is identical inside one value stays identical in its copies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::intern;
@@ -16,28 +16,19 @@ use pyo3::types::{
 };
 
 use super::errors::UncacheableValueError;
+use super::raw::{self, Object};
 
 /// A value as the memory tier keeps it.
+#[derive(Clone)]
 pub(super) enum Stored {
     /// The object itself.
-    Shared(Py<PyAny>),
+    Shared(Object),
     /// A private copy of plain containers, each of which stands in one place only.
-    Tree(Py<PyAny>),
+    Tree(Object),
     /// The same with containers that stand in several places, or in themselves.
-    Graph(Py<PyAny>),
+    Graph(Object),
     /// The value's pickle.
-    Pickled(Py<PyBytes>),
-}
-
-impl Clone for Stored {
-    fn clone(&self) -> Self {
-        Python::attach(|py| match self {
-            Self::Shared(object) => Self::Shared(object.clone_ref(py)),
-            Self::Tree(copy) => Self::Tree(copy.clone_ref(py)),
-            Self::Graph(copy) => Self::Graph(copy.clone_ref(py)),
-            Self::Pickled(pickle) => Self::Pickled(pickle.clone_ref(py)),
-        })
-    }
+    Pickled(Object),
 }
 
 /// Containers within one another beyond which a value is pickled instead of copied.
@@ -51,14 +42,14 @@ impl Stored {
     /// `UncacheableValueError` for a value that can be neither copied nor pickled.
     pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Self, usize)> {
         if !isolate {
-            return Ok((Self::Shared(value.clone().unbind()), size_of(value)));
+            return Ok((Self::Shared(Object::new(value.clone())), size_of(value)));
         }
-        if is_immutable(value, 0)? {
-            return Ok((Self::Shared(value.clone().unbind()), size_of(value)));
+        if is_immutable(value, 0, &mut Immutables::default())? {
+            return Ok((Self::Shared(Object::new(value.clone())), size_of(value)));
         }
         let mut copier = Copier::new(true);
         if let Some(copy) = copier.copy(value, 0)? {
-            let copy = copy.unbind();
+            let copy = Object::new(copy);
             let stored = if copier.met_again {
                 Self::Graph(copy)
             } else {
@@ -68,39 +59,46 @@ impl Stored {
         }
         let pickle = pickle(value)?;
         let size = pickle.as_bytes().len() + 33;
-        Ok((Self::Pickled(pickle.unbind()), size))
+        Ok((Self::Pickled(Object::new(pickle.into_any())), size))
     }
 
     /// The value for a caller. An error says that its pickle can no longer be read.
-    pub(super) fn into_value(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    pub(super) fn to_value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let object = self.object().bind(py);
         match self {
-            Self::Shared(object) => Ok(object.into_bound(py)),
-            Self::Tree(copy) => copy_tree(copy.bind(py)),
-            Self::Graph(copy) => {
-                let copied = Copier::new(false).copy(copy.bind(py), 0)?;
+            Self::Shared(_) => Ok(object.clone()),
+            Self::Tree(_) => copy_tree(object),
+            Self::Graph(_) => {
+                let copy = Copier::new(false).copy(object, 0)?;
                 // a private copy consists of what can be copied
-                Ok(copied.unwrap_or_else(|| copy.into_bound(py)))
+                Ok(copy.unwrap_or_else(|| object.clone()))
             }
-            Self::Pickled(pickle) => py
-                .import(intern!(py, "pickle"))?
-                .call_method1(intern!(py, "loads"), (pickle,)),
+            Self::Pickled(_) => {
+                let loads = py
+                    .import(intern!(py, "pickle"))?
+                    .getattr(intern!(py, "loads"))?;
+                raw::call(&loads, &PyTuple::new(py, [object])?, None)
+            }
         }
     }
 
     /// The object held, for the garbage collector.
     pub(super) fn object(&self) -> &Py<PyAny> {
         match self {
-            Self::Shared(object) | Self::Tree(object) | Self::Graph(object) => object,
-            Self::Pickled(pickle) => pickle.as_any(),
+            Self::Shared(object)
+            | Self::Tree(object)
+            | Self::Graph(object)
+            | Self::Pickled(object) => object.as_py(),
         }
     }
 }
 
 fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    let dumped = py
+    let dumps = py
         .import(intern!(py, "pickle"))?
-        .call_method1(intern!(py, "dumps"), (value, PICKLE_PROTOCOL));
+        .getattr(intern!(py, "dumps"))?;
+    let dumped = raw::call(&dumps, &(value, PICKLE_PROTOCOL).into_pyobject(py)?, None);
     match dumped {
         Ok(pickle) => Ok(pickle.cast_into::<PyBytes>()?),
         Err(error)
@@ -122,8 +120,12 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     }
 }
 
+/// The tuples and frozensets that were found immutable, by address: each is looked into once, however
+/// many places it stands in. Only for the time of one walk, in which none of them can go away.
+type Immutables = HashSet<usize, ahash::RandomState>;
+
 /// Whether nobody can change the value: the types known for it, and tuples and frozensets of those.
-fn is_immutable(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
+fn is_immutable(value: &Bound<'_, PyAny>, depth: usize, known: &mut Immutables) -> PyResult<bool> {
     if value.is_none()
         || value.is_exact_instance_of::<PyString>()
         || value.is_exact_instance_of::<PyInt>()
@@ -133,29 +135,24 @@ fn is_immutable(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<bool> {
     {
         return Ok(true);
     }
-    if depth > DEEPEST_COPY {
-        return Ok(false);
-    }
-    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        for item in tuple {
-            if !is_immutable(&item, depth + 1)? {
+    let is_tuple = value.is_exact_instance_of::<PyTuple>();
+    if is_tuple || value.is_exact_instance_of::<PyFrozenSet>() {
+        let address = value.as_ptr().addr();
+        if known.contains(&address) {
+            return Ok(true);
+        }
+        if depth > DEEPEST_COPY {
+            return Ok(false);
+        }
+        for item in value.try_iter()? {
+            if !is_immutable(&item?, depth + 1, known)? {
                 return Ok(false);
             }
         }
+        known.insert(address);
         return Ok(true);
     }
-    if let Ok(set) = value.cast_exact::<PyFrozenSet>() {
-        for item in set {
-            if !is_immutable(&item, depth + 1)? {
-                return Ok(false);
-            }
-        }
-        return Ok(true);
-    }
-    if value.is_exact_instance_of::<PyList>()
-        || value.is_exact_instance_of::<PyDict>()
-        || value.is_exact_instance_of::<PySet>()
-    {
+    if is_container(value) {
         return Ok(false);
     }
     is_known_immutable(value)
@@ -243,6 +240,7 @@ type Copied<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 struct Copier<'py> {
     /// By address: the container, kept alive so that the address stays its own, and its copy.
     copies: HashMap<usize, Copied<'py>, ahash::RandomState>,
+    immutables: Immutables,
     /// Whether a container was met a second time.
     met_again: bool,
     /// Whether what is copied is the caller's, and has yet to be found plain.
@@ -254,6 +252,7 @@ impl<'py> Copier<'py> {
     fn new(examine: bool) -> Self {
         Self {
             copies: HashMap::default(),
+            immutables: Immutables::default(),
             met_again: false,
             examine,
             size: 0,
@@ -267,7 +266,7 @@ impl<'py> Copier<'py> {
         depth: usize,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.size += if self.examine { size_of(value) } else { 0 };
-        if is_immutable(value, depth)? {
+        if is_immutable(value, depth, &mut self.immutables)? {
             return Ok(Some(value.clone()));
         }
         if depth > DEEPEST_COPY {
@@ -291,22 +290,27 @@ impl<'py> Copier<'py> {
         } else if let Ok(dict) = value.cast_exact::<PyDict>() {
             let copy = dict.copy()?;
             self.remember(value, Some(copy.as_any()));
+            let mut copies = Vec::new();
             for (key, item) in copy.iter() {
-                if !is_immutable(&key, depth + 1)? {
+                if !is_immutable(&key, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
                 self.size += if self.examine { size_of(&key) } else { 0 };
-                let Some(item) = self.copy(&item, depth + 1)? else {
-                    return Ok(None);
-                };
-                copy.set_item(key, item)?;
+                match self.copy(&item, depth + 1)? {
+                    Some(same) if same.is(&item) => {}
+                    Some(copy) => copies.push((key, copy)),
+                    None => return Ok(None),
+                }
+            }
+            if !put_back(&copy, copies)? {
+                return Ok(None);
             }
             Ok(Some(copy.into_any()))
         } else if let Ok(set) = value.cast_exact::<PySet>() {
             let copy = copy_set(set)?;
             self.remember(value, Some(&copy));
             for item in copy.cast::<PySet>()? {
-                if !is_immutable(&item, depth + 1)? {
+                if !is_immutable(&item, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
                 self.size += if self.examine { size_of(&item) } else { 0 };
@@ -339,11 +343,13 @@ impl<'py> Copier<'py> {
 fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(dict) = value.cast_exact::<PyDict>() {
         let copy = dict.copy()?;
+        let mut copies = Vec::new();
         for (key, item) in copy.iter() {
             if is_container(&item) {
-                copy.set_item(key, copy_tree(&item)?)?;
+                copies.push((key, copy_tree(&item)?));
             }
         }
+        put_back(&copy, copies)?;
         Ok(copy.into_any())
     } else if let Ok(list) = value.cast_exact::<PyList>() {
         let copy = list.get_slice(0, usize::MAX);
@@ -356,7 +362,7 @@ fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     } else if let Ok(set) = value.cast_exact::<PySet>() {
         copy_set(set)
     } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        if is_immutable(value, 0)? {
+        if is_immutable(value, 0, &mut Immutables::default())? {
             return Ok(value.clone());
         }
         let items = tuple
@@ -367,6 +373,18 @@ fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     } else {
         Ok(value.clone())
     }
+}
+
+/// Put copied items back under their keys. False if a key is not found by its own hash any more.
+fn put_back(
+    dict: &Bound<'_, PyDict>,
+    copies: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+) -> PyResult<bool> {
+    let len = dict.len();
+    for (key, item) in copies {
+        dict.set_item(key, item)?;
+    }
+    Ok(dict.len() == len)
 }
 
 /// Whether the value has to be looked into when it is copied.

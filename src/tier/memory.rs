@@ -41,10 +41,21 @@ const LARGE_INDEX: u64 = 1_000;
 /// On what condition a value is written.
 #[derive(Debug, Clone, Copy)]
 pub enum Write {
-    /// In any case; what was read or computed before is void.
+    /// By request: in any case, and what was read or computed before is void.
     Always,
-    /// Only if nothing was cleared or written by request since this generation was taken.
-    IfUnchanged(Generation),
+    /// The same once more, after lower tiers were written: not counted again.
+    Again,
+    /// To fill a gap: only if the key was not cleared or written by request since.
+    Fill(Generation),
+    /// To replace a value by a fresh one, on the same condition; what was read before is void.
+    Refresh(Generation),
+}
+
+impl Write {
+    /// Whether the key's old value is void, even where the new one is not kept.
+    fn replaces(self) -> bool {
+        !matches!(self, Self::Fill(_))
+    }
 }
 
 /// What moka holds for a fingerprint.
@@ -92,10 +103,9 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.hasher.hash_one(key.as_bytes())
     }
 
-    /// The generation of `key`: take it before reading or computing what is to be stored.
-    pub fn generation(&self, key: &PackedKey) -> Generation {
-        let _pass = gate::enter();
-        self.generations.current(self.fingerprint(key))
+    /// The generation now: note it before reading or computing what is to be stored.
+    pub fn generation(&self) -> Generation {
+        self.generations.now()
     }
 
     /// The value under `key`, and how long it has yet to live.
@@ -163,8 +173,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 
     /// Keep a value of `size` bytes. Whether it was kept.
     ///
-    /// A value without a life and one larger than the bound are not kept; written in any case, they
-    /// still replace what was there.
+    /// A value without a life and one larger than the bound are not kept; unless they were to fill a
+    /// gap, they still replace what was there.
     pub fn set(
         &self,
         key: PackedKey,
@@ -181,7 +191,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             if weight.is_none() {
                 self.counters.refusals.add(1);
             }
-            if matches!(write, Write::Always) {
+            if write.replaces() {
                 self.remove(&key);
             }
             return false;
@@ -214,7 +224,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             }
         };
         if kept {
-            self.counters.stores.add(1);
+            let counted = !matches!(write, Write::Again);
+            self.counters.stores.add(u64::from(counted));
         } else {
             self.counters.refusals.add(1);
         }
@@ -227,10 +238,13 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
     fn insert(&self, store: &Store<V>, fingerprint: u64, held: Held, write: Write) -> bool {
         let mut shard = self.generations.lock(fingerprint);
-        match write {
-            Write::Always => shard.bump(),
-            Write::IfUnchanged(generation) if generation == shard.generation() => {}
-            Write::IfUnchanged(_) => return false,
+        if let Write::Fill(since) | Write::Refresh(since) = write
+            && shard.was_cleared_since(since)
+        {
+            return false;
+        }
+        if write.replaces() {
+            shard.clear();
         }
         store.index().insert(fingerprint, held);
         true
@@ -245,7 +259,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         held
     }
 
-    fn remove(&self, key: &PackedKey) -> bool {
+    /// `delete`, not counted.
+    pub fn remove(&self, key: &PackedKey) -> bool {
         let mut dead = Vec::new();
         let mut held = false;
         let fingerprint = self.fingerprint(key);
@@ -253,7 +268,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let store = self.store.read();
         {
             let mut shard = self.generations.lock(fingerprint);
-            shard.bump();
+            shard.clear();
             self.epochs.bump(fingerprint);
             if let Some(Held { slot, .. }) = store.index().get(&fingerprint) {
                 let mut slab = store.slab.lock();
@@ -317,7 +332,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let _old = {
             let _pass = gate::enter();
             let mut store = self.store.write();
-            self.generations.bump_all();
+            self.generations.clear_all();
             self.epochs.bump_all();
             mem::replace(&mut *store, fresh)
         };
@@ -351,9 +366,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         (slab.live(), slab.bytes())
     }
 
-    /// Note a value that was found and could not be decoded.
+    /// Note that a value that was found could not be decoded: a miss after all.
     pub fn count_undecodable(&self) {
         self.counters.undecodable.add(1);
+        self.counters.misses.add(1);
+        self.counters.hits.take_back(1);
     }
 
     /// Show each value to `visit`, for the garbage collector: waits for nobody. False if a lock was

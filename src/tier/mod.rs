@@ -34,4 +34,8 @@ pub trait Tier<K: ?Sized, V> {
 
     /// Forget `key`.
     fn delete(&self, key: &K) -> Result<(), Self::Error>;
+
+    /// Do the last write or delete again, where nobody can tell: the tiers below have followed, and
+    /// what was read from them before may have been promoted to this one in between.
+    fn settle(&self) {}
 }

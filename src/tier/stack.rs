@@ -41,10 +41,7 @@ pub fn set<K: ?Sized, V, T: Tier<K, V>>(
     key: &K,
     value: &V,
 ) -> Result<(), T::Error> {
-    for tier in tiers {
-        tier?.set(key, value, None)?;
-    }
-    Ok(())
+    each(tiers, |tier| tier.set(key, value, None))
 }
 
 /// Forget `key` in every tier, in order.
@@ -52,8 +49,26 @@ pub fn delete<K: ?Sized, V, T: Tier<K, V>>(
     tiers: impl IntoIterator<Item = Result<T, T::Error>>,
     key: &K,
 ) -> Result<(), T::Error> {
+    each(tiers, |tier| tier.delete(key))
+}
+
+fn each<K: ?Sized, V, T: Tier<K, V>>(
+    tiers: impl IntoIterator<Item = Result<T, T::Error>>,
+    write: impl Fn(&T) -> Result<(), T::Error>,
+) -> Result<(), T::Error> {
+    let mut above = Vec::new();
+    let mut result = Ok(());
     for tier in tiers {
-        tier?.delete(key)?;
+        result = tier.and_then(|tier| {
+            let written = write(&tier);
+            above.push(tier);
+            written
+        });
+        if result.is_err() {
+            break;
+        }
     }
-    Ok(())
+    above.pop();
+    above.iter().for_each(T::settle);
+    result
 }
