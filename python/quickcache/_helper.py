@@ -1,6 +1,7 @@
 """QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
 
-A decorated function asks `_native._find` first, an exact shortcut for `__call__` below, taken while nothing of this class is overridden or patched.
+A decorated function asks `_native._find` first, an exact shortcut for `__call__` below, taken while
+nothing of this class is overridden or patched.
 """
 
 import inspect
@@ -42,7 +43,8 @@ class QuickCacheHelper(_native.HelperBase):
             for argument, _ in vary_on:
                 if argument not in arguments:
                     raise ValueError(
-                        f'We cannot vary on "{argument}" because the function {fn.__name__} has no such argument'
+                        f'We cannot vary on "{argument}" because the function {fn.__name__} '
+                        "has no such argument"
                     )
         self.encoding_assert = assert_function
         self.vary_on = vary_on

@@ -1,6 +1,6 @@
 """The part in Rust."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from types import EllipsisType
 from typing import Any, Literal, Self, TypeAlias, TypedDict, final, type_check_only
@@ -12,8 +12,13 @@ __all__ = [
     "ManualClock",
     "MemoryCache",
     "TieredCache",
+    "_Gap",
+    "_Noted",
     "__version__",
+    "_find",
+    "_note",
     "_seal",
+    "_seconds_of",
     "build_info",
     "md5_hex",
 ]
@@ -122,11 +127,11 @@ class MemoryCache:
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key`, or `default`."""
     def set(self, key: str, value: Any, timeout: _Timeout | EllipsisType = ...) -> None:
-        """Keep `value` under `key` for `timeout` seconds (a timedelta, None for ever; `...`: the cache's own).
+        """Keep `value` under `key` for `timeout`: seconds, a timedelta, None for ever.
 
-        A timeout of 0 or less forgets the key. UncacheableValueError for a value that can be
-        neither copied nor pickled, unless isolate=False. A value larger than `max_bytes` is not
-        kept, and counted.
+        Left out, it is the cache's own; 0 or less forgets the key. UncacheableValueError for a
+        value that can be neither copied nor pickled, unless isolate=False. A value larger than
+        `max_bytes` is not kept, and counted.
         """
     def delete(self, key: str) -> bool:
         """Forget `key`; whether it was held."""
@@ -158,10 +163,11 @@ class MemoryCache:
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
 
+@disjoint_base
 class TieredCache:
     """The part of TieredCache that runs in Rust."""
 
-    caches: Sequence[Any]
+    caches: Iterable[Any]
     def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key` in the first cache that has it, or `default`."""

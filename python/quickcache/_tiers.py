@@ -40,9 +40,7 @@ class CacheWithPresets(_Presets):
     and nothing is set or deleted.
     """
 
-    def __new__(
-        cls, cache: Any, timeout: Timeout, prefix_function: Callable[[], str] | None = None
-    ) -> Self:
+    def __new__(cls, cache: Any, timeout: Timeout, prefix_function: Callable[[], str] | None = None) -> Self:
         return super().__new__(cls, cache, timeout, prefix_function)
 
     def prefixed_key(self, key: str) -> str:
@@ -120,7 +118,9 @@ def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any
             lives[0] = memoize_timeout
         elif memoize_timeout is not None:
             lives[0] = min(timeout, memoize_timeout, key=_seconds)
-    kept = [(tier, life) for tier, life in zip(tiers, lives, strict=True) if life is None or _seconds(life) > 0]
+    kept = [
+        (tier, life) for tier, life in zip(tiers, lives, strict=True) if life is None or _seconds(life) > 0
+    ]
     if not kept:
         warn_nothing_cached()
     folded = [tier if life is None else _with_timeout(tier, life) for tier, life in kept]

@@ -6,15 +6,15 @@ ZERO = timedelta(0)
 
 
 class UTC(tzinfo):
-    """UTC"""
+    """Coordinated Universal Time."""
 
-    def utcoffset(self, dt: datetime | None) -> timedelta:
+    def utcoffset(self, dt: datetime | None) -> timedelta:  # noqa: ARG002
         return ZERO
 
-    def tzname(self, dt: datetime | None) -> str:
+    def tzname(self, dt: datetime | None) -> str:  # noqa: ARG002
         return "UTC"
 
-    def dst(self, dt: datetime | None) -> timedelta:
+    def dst(self, dt: datetime | None) -> timedelta:  # noqa: ARG002
         return ZERO
 
 
