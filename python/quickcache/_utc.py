@@ -6,7 +6,7 @@ ZERO = timedelta(0)
 
 
 class UTC(tzinfo):
-    """Coordinated Universal Time."""
+    """UTC"""  # noqa: D400, D415  as documented since 0.5
 
     def utcoffset(self, dt: datetime | None) -> timedelta:  # noqa: ARG002
         return ZERO
