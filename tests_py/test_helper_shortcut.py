@@ -245,7 +245,7 @@ class TestPatches:
 
 
 class TestDebugLogging:
-    def test_switches_to_the_open_way_and_back(self, compute, caplog):
+    def test_has_its_lines_while_it_is_on(self, compute, caplog):
         expected = compute(*ARGUMENTS)
         for _ in range(2):
             with caplog.at_level(logging.DEBUG, "quickcache"):

@@ -354,6 +354,29 @@ fn no_thread_finds_an_older_version_after_a_clear() {
     });
 }
 
+/// Between moka's answer and the look into the slab, a slot may be freed and used for another key.
+#[test]
+fn no_thread_finds_the_value_of_another_key() {
+    let tier = MemoryTier::<u32, _>::new(options(4), SystemClock).unwrap();
+    thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let tier = &tier;
+            scope.spawn(move || {
+                for step in 0..20_000_u32 {
+                    let number = step.wrapping_mul(2_654_435_761).wrapping_add(thread) % 13;
+                    if let Some(found) = tier.get(&key(number)) {
+                        assert_eq!(number, found.value);
+                    }
+                    tier.set(key(number), number, 8, Timeout::FOREVER, Write::Always);
+                    if step % 3 == 0 {
+                        tier.delete(&key(number));
+                    }
+                }
+            });
+        }
+    });
+}
+
 /// A value whose destructor uses the tier that held it.
 #[derive(Clone)]
 struct Reentrant(#[expect(dead_code, reason = "only dropped")] Arc<Inner>);

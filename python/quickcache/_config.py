@@ -118,7 +118,7 @@ class _QuickCacheFields(NamedTuple):
 
 
 class QuickCache(_QuickCacheFields, ConfigMixin):
-    """The generic configuration: any cache object, or a tuple of tiers made by TieredCache.
+    """The generic configuration: any cache object, or several as one by TieredCache.
 
     The last three fields are folded into the tiers and the key, and do not reach the helper class:
     `timeout` is the life of values in the last tier, `memoize_timeout` in the first (seconds or a

@@ -17,6 +17,8 @@ Timeout = int | float | timedelta | None
 class ForceSkipCache(Exception):  # noqa: N818  a name from 0.5
     """Raised by a prefix function to have this cache skipped for this call."""
 
+    __module__ = "quickcache"
+
 
 class Tier(Protocol):
     """What every cache offers: all that a decorated function asks of one."""

@@ -241,11 +241,12 @@ impl Asked {
             return Ok(Self(vec![asked(cache.clone())?]));
         }
         let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-        let Ok(caches) = caches.cast_into::<PyList>() else {
-            // Anything but a list might tell that it was looked at.
+        // Anything but a list or a tuple might tell that it was looked at.
+        if !caches.is_exact_instance_of::<PyList>() && !caches.is_exact_instance_of::<PyTuple>() {
             return Ok(Self::default());
-        };
-        Ok(Self(caches.iter().map(asked).collect::<PyResult<_>>()?))
+        }
+        let asked = caches.try_iter()?.map(|tier| asked(tier?));
+        Ok(Self(asked.collect::<PyResult<_>>()?))
     }
 
     /// For the garbage collector.
