@@ -159,9 +159,9 @@ def refuse_deferred(fn: Callable[..., Any]) -> None:
 
 def varied_values(vary_on: Iterable[tuple[str, Iterable[str]]], arguments: dict[str, Any]) -> list[Any]:
     """The values that `vary_on` names among a call's arguments, whatever its shape."""
-    values = []
+    values: list[Any] = []
     for name, attributes in vary_on:
-        value = arguments[name]
+        value: Any = arguments[name]
         for attribute in attributes:
             value = getattr(value, attribute)
         values.append(value)
