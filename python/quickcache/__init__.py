@@ -3,9 +3,7 @@
 Names are loaded when first used, so that importing this package costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # not typing's, whose import takes longer than all else here
 if TYPE_CHECKING:
     from ._config import get_quickcache
     from ._errors import (
@@ -52,6 +50,8 @@ _SUBMODULES = {"cache_helpers", "logger", "native_utc", "quickcache", "quickcach
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # noqa: PLC0415  not before it is needed
+
     if name in _HOME:
         value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     elif name in _SUBMODULES:

@@ -3,9 +3,8 @@
 import os
 import sys
 import warnings
-from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent) + os.sep
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120  pathlib is slow to import
 
 
 def warn(message: str, category: type[Warning]) -> None:
