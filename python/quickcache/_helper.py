@@ -65,6 +65,10 @@ class QuickCacheHelper(_native.HelperBase):
                         f'as the "skip cache" parameter in the function: {fn.__name__}'
                     )
 
+    def __getstate__(self) -> dict[str, Any]:
+        # With a part in Rust, copies and pickles have to be told that the attributes are all there is.
+        return self.__dict__.copy()
+
     def call(self, /, *args: Any, **kwargs: Any) -> Any:
         """The cached value for these arguments, computed and kept if there is none."""
         logger.debug("checking caches for %s", self.fn.__name__)

@@ -99,6 +99,10 @@ class TieredCache(_native.TieredCache):
         # An iterator would be used up by the first operation.
         self.caches = list(caches) if isinstance(caches, Iterator) else caches
 
+    def __getstate__(self) -> dict[str, Any]:
+        # With a part in Rust, copies and pickles have to be told that the attributes are all there is.
+        return self.__dict__.copy()
+
 
 _native._seal(TieredCache)
 _native._seal(CacheWithPresets)

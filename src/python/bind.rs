@@ -219,6 +219,9 @@ fn getcallargs<'py>(
     let py = function.py();
     let all = [function.clone()].into_iter().chain(args.iter());
     let all = PyTuple::new(py, all.collect::<Vec<_>>())?;
-    py.import(intern!(py, "inspect"))?
-        .call_method(intern!(py, "getcallargs"), all, Some(kwargs))
+    raw::call(
+        &raw::imported(py, "inspect", "getcallargs")?,
+        &all,
+        Some(kwargs),
+    )
 }

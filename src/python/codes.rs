@@ -27,8 +27,8 @@ fn md5_hex_of_bytes(bytes: &Bound<'_, PyAny>) -> PyResult<String> {
         return Ok(wire::md5_hex(bytes.as_bytes()));
     }
     let py = bytes.py();
-    py.import(intern!(py, "hashlib"))?
-        .call_method1(intern!(py, "md5"), (bytes,))?
+    raw::imported(py, "hashlib", "md5")?
+        .call1((bytes,))?
         .call_method0(intern!(py, "hexdigest"))?
         .extract()
 }
@@ -266,9 +266,8 @@ impl<'a, 'py> Coder<'a, 'py> {
                 let message = "Non-utf8 encoded string used as cache vary on";
                 match self.assert_function {
                     Some(assert) => assert.call1((false, message))?,
-                    None => py
-                        .import(intern!(py, "quickcache._log"))?
-                        .call_method1(intern!(py, "assert_function"), (false, message))?,
+                    None => raw::imported(py, "quickcache._log", "assert_function")?
+                        .call1((false, message))?,
                 };
                 Ok(None)
             }
@@ -381,8 +380,10 @@ fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if !value.getattr(intern!(py, "tzinfo"))?.is_truthy()? {
         return value.call_method0(isoformat);
     }
-    let utc = UTC.import(py, "quickcache._utc", "utc")?;
-    match value.call_method1(intern!(py, "astimezone"), (utc,)) {
+    let utc = UTC.get_or_try_init(py, || {
+        raw::imported(py, "quickcache._utc", "utc").map(Bound::unbind)
+    })?;
+    match value.call_method1(intern!(py, "astimezone"), (utc.bind(py),)) {
         Ok(utc) => utc.call_method0(isoformat),
         // Within a day of the calendar's edges a moment may have no UTC; its own text, whose offset
         // is never that of UTC then, is nobody else's.
@@ -404,5 +405,9 @@ fn qualified_name(class: &Bound<'_, PyType>) -> PyResult<String> {
 
 fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    UUID.import(py, "uuid", "UUID")
+    let class = UUID.get_or_try_init(py, || {
+        let class = raw::imported(py, "uuid", "UUID")?;
+        Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
+    })?;
+    Ok(class.bind(py))
 }

@@ -16,7 +16,9 @@ mod tiered;
 mod timeout;
 mod value;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// The part in Rust.
 #[pymodule]
@@ -42,6 +44,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        super::refuse_second_interpreter(py)?;
         module.add("__version__", super::VERSION)?;
         super::guard::seal_natives(py)?;
         super::logging::install(py)
@@ -68,6 +71,19 @@ mod _native {
     fn md5_hex(text: &Bound<'_, PyAny>) -> PyResult<String> {
         super::codes::md5_hex_of(text)
     }
+}
+
+/// Raise ImportError in any interpreter of the process but the first that loads this module: objects
+/// kept here, such as classes, are those of one interpreter.
+fn refuse_second_interpreter(py: Python<'_>) -> PyResult<()> {
+    static HOME: PyOnceLock<i64> = PyOnceLock::new();
+    if *HOME.get_or_init(py, || raw::interpreter(py)) == raw::interpreter(py) {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "quickcache is in use by another interpreter of this process, and works in one only. For mod_wsgi, \
+         set WSGIApplicationGroup %{GLOBAL}; for uWSGI, single-interpreter = true",
+    ))
 }
 
 /// The Python package's version.

@@ -408,9 +408,8 @@ impl KeyPlan {
             }
             VaryOn::Object(vary_on) => {
                 let named = call.named(py)?;
-                let values = py
-                    .import(intern!(py, "quickcache._helper"))?
-                    .call_method1(intern!(py, "varied_values"), (vary_on, named))?;
+                let values = raw::imported(py, "quickcache._helper", "varied_values")?
+                    .call1((vary_on, named))?;
                 Ok(Values::Of(values))
             }
         }

@@ -8,6 +8,12 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
+/// The number of the interpreter that runs this thread: a process may have several.
+pub(super) fn interpreter(_py: Python<'_>) -> i64 {
+    // SAFETY: attached, so that there is a current interpreter.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) }
+}
+
 /// The type's version: changes when the type or a base is changed; 0 where it has none.
 pub(super) fn version_tag(ty: &Bound<'_, PyType>) -> u32 {
     // SAFETY: a live type object; the field is read while attached, which is when types change.
@@ -66,6 +72,25 @@ pub(super) fn call<'py>(
     };
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
+}
+
+/// A module's attribute, imported in a way that the thread may be ended in: see `call`.
+pub(super) fn imported<'py>(
+    py: Python<'py>,
+    module: &str,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Import = unsafe extern "C-unwind" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
+    let import = black_box(ffi::PyImport_Import as *const ());
+    // SAFETY: the same function; hidden from the compiler, as in `call`.
+    let import = unsafe { std::mem::transmute::<*const (), Import>(import) };
+    let module = PyString::new(py, module);
+    let stay = Stay;
+    // SAFETY: a live str.
+    let imported = unsafe { import(module.as_ptr()) };
+    std::mem::forget(stay);
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, imported) }?.getattr(name)
 }
 
 /// Ends no thread, but keeps it where it is.

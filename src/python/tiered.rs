@@ -5,8 +5,7 @@ use std::cell::{Cell, RefCell};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple};
 
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
 use super::key::{self, Key};
@@ -134,8 +133,7 @@ impl<'py> Memory<'py> {
 }
 
 fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CLASS.import(py, "quickcache._tiers", "ForceSkipCache")?;
+    let class = raw::imported(py, "quickcache._tiers", "ForceSkipCache")?;
     Ok(error.matches(py, class)?)
 }
 

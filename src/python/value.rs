@@ -74,9 +74,7 @@ impl Stored {
                 Ok(copy.unwrap_or_else(|| object.clone()))
             }
             Self::Pickled(_) => {
-                let loads = py
-                    .import(intern!(py, "pickle"))?
-                    .getattr(intern!(py, "loads"))?;
+                let loads = raw::imported(py, "pickle", "loads")?;
                 raw::call(&loads, &PyTuple::new(py, [object])?, None)
             }
         }
@@ -95,9 +93,7 @@ impl Stored {
 
 fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    let dumps = py
-        .import(intern!(py, "pickle"))?
-        .getattr(intern!(py, "dumps"))?;
+    let dumps = raw::imported(py, "pickle", "dumps")?;
     let dumped = raw::call(&dumps, &(value, PICKLE_PROTOCOL).into_pyobject(py)?, None);
     match dumped {
         Ok(pickle) => Ok(pickle.cast_into::<PyBytes>()?),

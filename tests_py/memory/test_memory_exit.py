@@ -98,3 +98,55 @@ def test_values_and_caches_may_outlive_their_modules(run_apart):
     """)
 
     assert told in ("", "dropped\n")
+
+
+FIRST_PICKLE = """
+import threading, time
+from quickcache import MemoryCache, get_quickcache
+
+@get_quickcache(cache=MemoryCache(max_entries=50))(["x"])
+def compute(x):
+    return [x, ValueError()]
+
+def work():
+    i = 0
+    while True:
+        i += 1
+        compute(i % 100)
+        compute.clear(i % 30)
+
+for _ in range(6):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.02)
+print("the end")
+"""
+
+
+def test_daemon_threads_may_be_in_the_midst_of_the_first_import_of_pickle(run_apart):
+    """The import waits for the interpreter as well: this was seen to abort in 5 of 12 runs."""
+    assert ["the end\n"] * 8 == [run_apart(FIRST_PICKLE) for _ in range(8)]
+
+
+SECOND_INTERPRETER = """
+import sys
+import quickcache
+quickcache.MemoryCache
+
+if sys.version_info >= (3, 13):
+    import _interpreters
+    other = _interpreters.create("legacy")
+    print(_interpreters.exec(other, "import quickcache; quickcache.MemoryCache").msg)
+else:
+    import _xxsubinterpreters as interpreters
+    other = interpreters.create(isolated=False)
+    try:
+        interpreters.run_string(other, "import quickcache; quickcache.MemoryCache")
+    except interpreters.RunFailedError as error:
+        print(error)
+"""
+
+
+def test_a_second_interpreter_is_refused_and_told_the_cure(run_apart):
+    told = run_apart(SECOND_INTERPRETER)
+    assert "works in one only" in told
+    assert "WSGIApplicationGroup %{GLOBAL}" in told
