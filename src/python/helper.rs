@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::codes::Coder;
+use super::gap::Gap;
 use super::guard::{HELPER_CALL, HELPER_KEYS};
-use super::plan::{CallPlan, Gap, KeyPlan};
+use super::plan::{CallPlan, KeyPlan};
 use super::raw;
 
 /// The attributes of a helper that a call depends on.

@@ -5,6 +5,7 @@ mod bind;
 mod clock;
 mod codes;
 mod errors;
+mod gap;
 mod guard;
 mod helper;
 mod key;
@@ -29,13 +30,13 @@ mod _native {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
+    use super::gap::{Gap, Noted, note};
+    #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]
     use super::helper::{HelperBase, find};
     #[pymodule_export]
     use super::memory_cache::MemoryCache;
-    #[pymodule_export]
-    use super::plan::{Gap, Noted, note};
     #[pymodule_export]
     use super::tiered::TieredCache;
     #[pymodule_export]

@@ -9,12 +9,12 @@ use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple};
 
 use super::bind::{Call, Signature};
 use super::codes::{Coder, formatted};
+use super::gap::{Fill, Gap};
 use super::helper::HelperBase;
-use super::key::{Key, UnboundKey};
+use super::key::Key;
 use super::tiered::{self, Answer, Asked};
 use super::{logging, raw};
 use crate::key::wire::{Codes, LONGEST_CODES};
-use crate::tier::memory::Write;
 
 /// What it takes to make a key of a call's arguments.
 pub(super) struct KeyPlan {
@@ -114,12 +114,7 @@ impl CallPlan {
         fill: Fill,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = helper.py();
-        let gap = Gap {
-            function: self.keys.function.clone_ref(py),
-            helper: helper.clone().unbind().into_any(),
-            asked,
-            fill,
-        };
+        let gap = Gap::new(self.keys.function.bind(py), helper.as_any(), asked, fill);
         Ok(Bound::new(py, gap)?.into_any())
     }
 
@@ -152,118 +147,6 @@ impl CallPlan {
             Skip::Function(function) => visit.call(function),
             Skip::Never | Skip::Argument(_) => Ok(()),
         }
-    }
-}
-
-/// A value that is missing: what to call for it, and where it is to be kept.
-#[pyclass(module = "quickcache._native", name = "_Gap", frozen)]
-pub(super) struct Gap {
-    /// Called with the arguments of the call.
-    #[pyo3(get)]
-    function: Py<PyAny>,
-    helper: Py<PyAny>,
-    asked: Asked,
-    fill: Fill,
-}
-
-enum Fill {
-    /// There is no value under this key.
-    Key(UnboundKey),
-    /// The value is to be replaced; the key is made after the call, which may change its arguments.
-    Refresh(Py<PyTuple>, Py<PyDict>),
-    /// The function called is the helper, which keeps the value itself.
-    ByHelper,
-}
-
-impl Gap {
-    /// The gap of a helper that goes its own way.
-    pub(super) fn open(helper: &Bound<'_, PyAny>) -> Self {
-        Self {
-            function: helper.clone().unbind(),
-            helper: helper.clone().unbind(),
-            asked: Asked::default(),
-            fill: Fill::ByHelper,
-        }
-    }
-}
-
-#[pymethods]
-impl Gap {
-    /// Keep what the function returned.
-    fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = content.py();
-        let helper = self.helper.bind(py);
-        let (key, write): (_, fn(_) -> _) = match &self.fill {
-            Fill::ByHelper => return Ok(()),
-            Fill::Key(key) => (key.bind(py), Write::Fill),
-            Fill::Refresh(args, kwargs) => {
-                let get_cache_key = helper.getattr(intern!(py, "get_cache_key"))?;
-                let key = raw::call(&get_cache_key, args.bind(py), Some(kwargs.bind(py)))?;
-                (Key::from_object(key), Write::Refresh)
-            }
-        };
-        let cache = helper.getattr(intern!(py, "cache"))?;
-        tiered::set(&cache, &key, content, &self.asked, write)
-    }
-
-    #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.function)?;
-        visit.call(&self.helper)?;
-        self.asked.traverse(&visit)?;
-        match &self.fill {
-            Fill::Key(key) => key.traverse(&visit),
-            Fill::Refresh(args, kwargs) => {
-                visit.call(args)?;
-                visit.call(kwargs)
-            }
-            Fill::ByHelper => Ok(()),
-        }
-    }
-}
-
-/// The generations of a cache's tiers, for a helper whose calls go through its own methods.
-#[pyclass(module = "quickcache._native", name = "_Noted", frozen)]
-pub(super) struct Noted(Asked);
-
-/// Note the generations of a cache's tiers before a value for it is read or computed.
-#[pyfunction]
-#[pyo3(name = "_note")]
-pub(super) fn note(cache: &Bound<'_, PyAny>) -> PyResult<Noted> {
-    Asked::now(cache).map(Noted)
-}
-
-#[pymethods]
-impl Noted {
-    /// `cache.set(key, value)` where there was nothing, unless it was cleared since.
-    fn fill<'py>(
-        &self,
-        cache: &Bound<'py, PyAny>,
-        key: Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
-        tiered::set(cache, &Key::from_object(key), value, &self.0, Write::Fill)
-    }
-
-    /// `cache.set(key, value)` in place of an older value, unless it was cleared since.
-    fn refresh<'py>(
-        &self,
-        cache: &Bound<'py, PyAny>,
-        key: Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
-        tiered::set(
-            cache,
-            &Key::from_object(key),
-            value,
-            &self.0,
-            Write::Refresh,
-        )
-    }
-
-    #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.traverse(&visit)
     }
 }
 
