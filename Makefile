@@ -1,9 +1,10 @@
 # Thin: what a target does is in tools/dev.py.
 # PYTHON restricts the interpreters: `make test PYTHON="3.11 3.13"`, or commands or paths.
-# ARGS goes to pytest: `make test-python ARGS="-k keys"`.
+# ARGS goes to pytest: `make test-python ARGS="-k keys"`, or to the benchmarks:
+# `make bench ARGS="--only hot zipf"`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python types lint format wheel sdist clean
+.PHONY: help demo test test-rust test-python types lint format wheel sdist bench bench-quick bench-instructions bench-docs clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -20,7 +21,7 @@ define dev
 endef
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build, then index the standard library three ways with cached functions
 	$(dev)
@@ -47,6 +48,18 @@ wheel: ## build release wheels into dist/, one per interpreter found
 	$(dev)
 
 sdist: ## build the source distribution into dist/
+	$(dev)
+
+bench: ## time quickcache and its peers against each other, on the interpreter PYTHON
+	$(dev)
+
+bench-quick: ## the same in about a minute: only what the targets need
+	$(dev)
+
+bench-instructions: ## count the instructions of a hit; fails if there are more than recorded
+	$(dev)
+
+bench-docs: ## make docs/benchmarks.md of the last results of `make bench`
 	$(dev)
 
 clean: ## remove everything that was built

@@ -61,6 +61,10 @@ impl Counter {
         self.0.fetch_add(n, Relaxed);
     }
 
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
     pub(crate) fn take_back(&self, n: u64) {
         self.0.fetch_sub(n, Relaxed);
     }

@@ -1,5 +1,6 @@
 """The call in Rust is an exact shortcut for the helper's methods, and yields to any change of them."""
 
+import gc
 import logging
 import subprocess
 import sys
@@ -54,11 +55,13 @@ def entered(call):
             names.append(frame.f_code.co_qualname)
 
     before = sys.getprofile()
+    gc.disable()  # which calls functions of its own, such as those of hypothesis
     sys.setprofile(note)
     try:
         call()
     finally:
         sys.setprofile(before)
+        gc.enable()
     return names[1:]
 
 

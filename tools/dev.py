@@ -38,7 +38,9 @@ class SetupError(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build and test quickcache.")
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("arguments", nargs="*", help="passed on to pytest; write -- before them")
+    parser.add_argument(
+        "arguments", nargs="*", help="passed on to pytest or the benchmarks; write -- before them"
+    )
     options = parser.parse_args()
     # The user's own settings must not reach the builds and the tests.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "PYO3_PYTHON"):
@@ -270,8 +272,25 @@ def pip(python: Path, *arguments: str | Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *arguments)
 
 
-def environment(name: str, interpreter: Interpreter, *requirements: str) -> Path:
-    """The Python of a virtual environment with exactly the packages of these requirement files."""
+def pip_file(python: Path, file: Path) -> None:
+    pip(python, "-r", file)
+
+
+def pip_each(python: Path, file: Path) -> None:
+    """Install what can be installed of a requirement file: new Pythons lack wheels of some packages."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            try:
+                pip(python, "--prefer-binary", line)
+            except subprocess.CalledProcessError:
+                print(f"left out, since it cannot be installed here: {line}")
+
+
+def environment(name: str, interpreter: Interpreter, *requirements: str, each: bool = False) -> Path:
+    """The Python of a virtual environment with exactly the packages of these requirement files.
+
+    With `each`, a package that cannot be installed is left out.
+    """
     folder = BUILD / "venv" / name
     python = folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
     files = [REQUIREMENTS / f"{file}.txt" for file in requirements]
@@ -280,7 +299,7 @@ def environment(name: str, interpreter: Interpreter, *requirements: str) -> Path
         remake(folder)
         run(interpreter.path, "-m", "venv", folder)
         for file in files:
-            pip(python, "-r", file)
+            (pip_each if each else pip_file)(python, file)
         (folder / "stamp").write_text(key, encoding="utf-8")
     return python
 
@@ -299,7 +318,7 @@ def oracle() -> Path:
 def package() -> str:
     """A hash of everything that goes into a wheel."""
     folders = ("src", "python", "tests_rs")
-    texts = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "README.md", "LICENSE")
+    texts = ("Cargo.toml", "Cargo.lock", "build.rs", "pyproject.toml", "README.md", "LICENSE")
     return digest(os.environ.get("RUSTFLAGS", ""), *(ROOT / name for name in folders + texts))
 
 
@@ -342,7 +361,8 @@ def unpacked() -> Path:
     archive = sdist()
     folder = archive.parent / archive.name.removesuffix(".tar.gz")
     if not folder.exists():
-        run("tar", "-xzf", archive, "-C", archive.parent)
+        # --touch: the archive gives every file one old date, by which cargo would take it for unchanged.
+        run("tar", "-xzf", archive, "--touch", "-C", archive.parent)
     return folder
 
 
@@ -456,6 +476,33 @@ def publish(file: Path) -> None:
     print(f"dist/{file.name}: {file.stat().st_size:,} bytes")
 
 
+def in_bench(*command: str | Path) -> None:
+    """Run a module of benches/ on each interpreter asked for; on one if none was, for it takes minutes."""
+    need_rust()
+    for interpreter in interpreters() if os.environ.get("PYTHON") else [preferred()]:
+        python = environment(f"bench-{interpreter.tag}", interpreter, "bench", each=True)
+        install(python, wheel(interpreter, "release"))
+        run(python, "-m", *command, env={"QUICKCACHE_ORACLE": str(oracle())})
+
+
+def bench(*arguments: str) -> None:
+    in_bench("benches", "--out", BUILD / "bench", *arguments)
+
+
+def bench_quick(*arguments: str) -> None:
+    bench("--quick", *arguments)
+
+
+def bench_instructions(*arguments: str) -> None:
+    in_bench("benches.instructions", *arguments)
+
+
+def bench_docs(*arguments: str) -> None:
+    python = environment("charts", preferred(), "charts")
+    full = [file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?", file.stem)]
+    run(python, "-m", "benches.page", *(arguments or sorted(full)))
+
+
 def clean() -> None:
     for name in (".build", "target", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
@@ -471,6 +518,10 @@ COMMANDS = {
     "format": reformat,
     "wheel": wheels,
     "sdist": source,
+    "bench": bench,
+    "bench-quick": bench_quick,
+    "bench-instructions": bench_instructions,
+    "bench-docs": bench_docs,
     "clean": clean,
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations  # those of _typing are not there at run time
 
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from . import _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
 from ._native import _find as find
 from ._native import _Gap as Gap
+from ._native import _Shortcut as Shortcut
 from ._tiers import fold_timeouts
 
 if TYPE_CHECKING:
@@ -37,13 +38,22 @@ class ConfigMixin:
     but `helper_class` are passed to `helper_class(fn, ...)` by name.
     """
 
+    __module__ = "quickcache.quickcache"  # the path of 0.5, by which it is pickled
+
+    # Names of options beside the fields, which so are those of 0.5 in all that users do with them.
+    _options: ClassVar[tuple[str, ...]] = ()
+
     def but_with(self, **defaults: Any) -> Self:
         """The same configuration with other values for some fields.
 
         For an unknown field, ValueError, or TypeError from Python 3.13 on, as the namedtuple has it.
         """
         fields: Any = self  # a namedtuple, as the class's contract says and its type cannot
-        return cast("Self", fields._replace(**defaults))
+        options = {name: defaults.pop(name) for name in self._options if name in defaults}
+        other = fields._replace(**defaults)
+        if self._options:
+            vars(other).update({**vars(self), **options})
+        return cast("Self", other)
 
     def __call__(
         self,
@@ -59,11 +69,7 @@ class ConfigMixin:
         if new_values:
             return self.but_with(**new_values).__call__()
         fields: Any = self
-        missing = [name for name, value in fields._asdict().items() if value is Ellipsis]
-        if missing:
-            raise ValueError(
-                f"the quickcache decorator still needs values for the following parameters: {missing}"
-            )
+        refuse_missing(fields._asdict())
         return self.call()
 
     def call(self) -> Decorator:
@@ -71,6 +77,15 @@ class ConfigMixin:
         fields: Any = self
         values = fields._asdict()
         return decorator(values.pop("helper_class"), values)
+
+
+def refuse_missing(values: dict[str, Any]) -> None:
+    """Raise ValueError while any of the values still has to be given."""
+    missing = [name for name, value in values.items() if value is Ellipsis]
+    if missing:
+        raise ValueError(
+            f"the quickcache decorator still needs values for the following parameters: {missing}"
+        )
 
 
 def decorator(
@@ -84,11 +99,11 @@ def decorator(
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
-        _source.warn_on_collision(fn, helper.prefix)
+        shortcut = Shortcut(helper)
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            found = find(helper, args, kwargs)
+            found = find(shortcut, args, kwargs)
             if type(found) is not Gap:
                 return found
             content = found.function(*args, **kwargs)
@@ -101,6 +116,8 @@ def decorator(
         cached.prefix = helper.prefix
         cached.get_cached_value = helper.get_cached_value
         cached.set_cached_value = helper.set_cached_value
+        _source.warn_on_collision(fn, helper)
+        shortcut.install(cached)
         return cast("CachedFunction[P, R]", cached)
 
     return decorate
@@ -112,18 +129,22 @@ class _QuickCacheFields(NamedTuple):
     skip_arg: Any
     helper_class: Any
     assert_function: Any
-    timeout: Timeout = None
-    memoize_timeout: Timeout = None
-    key_format: _source.KeyFormat = "compatible"
 
 
 class QuickCache(_QuickCacheFields, ConfigMixin):
     """The generic configuration: any cache object, or several as one by TieredCache.
 
-    The last three fields are folded into the tiers and the key, and do not reach the helper class:
-    `timeout` is the life of values in the last tier, `memoize_timeout` in the first (seconds or a
-    timedelta; None: the tier's own), `key_format` is 'compatible' or 'qualified'.
+    Three options beside the fields are folded into the tiers and the key, and do not reach the helper
+    class: `timeout` is the life of values in the last tier, `memoize_timeout` in the first (seconds
+    or a timedelta; None: the tier's own), `key_format` is 'compatible' or 'qualified'.
     """
+
+    __module__ = "quickcache.quickcache"
+
+    _options = ("timeout", "memoize_timeout", "key_format")
+    timeout: Timeout = None
+    memoize_timeout: Timeout = None
+    key_format: _source.KeyFormat = "compatible"
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -136,15 +157,16 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
         ) -> Decorator: ...
 
     def call(self) -> Decorator:
+        refuse_missing({name: getattr(self, name) for name in self._options})
         _source.check_key_format(self.key_format)
-        values = {
-            name: value
-            for name, value in self._asdict().items()
-            if name not in ("timeout", "memoize_timeout", "key_format", "helper_class")
-        }
+        values = self._asdict()
+        helper_class = values.pop("helper_class")
         values["cache"] = fold_timeouts(self.cache, self.timeout, self.memoize_timeout)
-        return decorator(self.helper_class, values, self.key_format)
+        return decorator(helper_class, values, self.key_format)
 
+
+# As error messages name it.
+QuickCache.__new__.__qualname__ = "QuickCache.__new__"
 
 get_quickcache = QuickCache(
     vary_on=Ellipsis,

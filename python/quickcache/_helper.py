@@ -1,7 +1,7 @@
 """QuickCacheHelper: what stands behind one decorated function, open to subclasses and patches.
 
-A decorated function asks `_native._find` first, an exact shortcut for `__call__` below, taken while
-nothing of this class is overridden or patched.
+A decorated function asks its `_native._Shortcut` first, an exact shortcut for `__call__` below, taken
+while nothing of this class is overridden or patched.
 """
 
 import inspect
@@ -13,7 +13,7 @@ from . import _native, _source
 from ._log import logger
 
 
-class QuickCacheHelper(_native.HelperBase):
+class QuickCacheHelper:
     """Caches the calls of `fn` in `cache`, under keys made of the arguments named in `vary_on`.
 
     `vary_on` is a list of argument names, dotted for attributes, or a function of the call's
@@ -21,6 +21,8 @@ class QuickCacheHelper(_native.HelperBase):
     says true, `fn` is called and its value replaces the cached one. `assert_function(assertion,
     message)` is told of doubtful arguments. Raises ValueError for names that `fn` does not have.
     """
+
+    __module__ = "quickcache.quickcache_helper"  # the path of 0.5, by which it is pickled
 
     def __init__(
         self,
@@ -65,19 +67,17 @@ class QuickCacheHelper(_native.HelperBase):
                         f'as the "skip cache" parameter in the function: {fn.__name__}'
                     )
 
-    def __getstate__(self) -> dict[str, Any]:
-        # With a part in Rust, copies and pickles have to be told that the attributes are all there is.
-        return self.__dict__.copy()
-
     def call(self, /, *args: Any, **kwargs: Any) -> Any:
         """The cached value for these arguments, computed and kept if there is none."""
-        logger.debug("checking caches for %s", self.fn.__name__)
+        # Records are those of 0.5: whole messages, without arguments.
+        logger.debug(f"checking caches for {self.fn.__name__}")  # noqa: G004
         key = self.get_cache_key(*args, **kwargs)
         logger.debug(key)
-        noted = _native._note(self.cache)
-        content = self.cache.get(key, default=Ellipsis)
+        cache = self.cache
+        noted = _native._note(cache)
+        content = cache.get(key, default=Ellipsis)
         if content is Ellipsis:
-            logger.debug("cache miss, calling %s", self.fn.__name__)
+            logger.debug(f"cache miss, calling {self.fn.__name__}")  # noqa: G004
             content = self.fn(*args, **kwargs)
             noted.fill(self.cache, key, content)
         return content
@@ -108,11 +108,11 @@ class QuickCacheHelper(_native.HelperBase):
         return _native.md5_hex(value)[-length:]
 
     def _serialize_for_key(self, value: Any) -> str:
-        return self._code_of(value)
+        return _native._code_of(self, value)
 
     def get_cache_key(self, /, *args: Any, **kwargs: Any) -> str:
         """The key under which the value for these arguments is kept."""
-        return self._key_of(args, kwargs)
+        return _native._key_of(self, args, kwargs)
 
     def skip(self, /, *args: Any, **kwargs: Any) -> Any:
         """Whether the cache is to be passed over and the function called."""
@@ -131,7 +131,8 @@ class QuickCacheHelper(_native.HelperBase):
         """The cached value for these arguments, or a fresh one where `skip` says so."""
         if not self.skip(*args, **kwargs):
             return self.call(*args, **kwargs)
-        noted = _native._note(self.cache)
+        # Not `self.cache`, which may be a property: 0.5 asks for it after the call alone.
+        noted = _native._note(self.__dict__.get("cache"))
         content = self.fn(*args, **kwargs)
         key = self.get_cache_key(*args, **kwargs)
         noted.refresh(self.cache, key, content)

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from types import EllipsisType
+from types import EllipsisType, FunctionType
 from typing import Any, Literal, Self, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import disjoint_base
 
 __all__ = [
-    "HelperBase",
     "ManualClock",
     "MemoryCache",
-    "TieredCache",
     "_Gap",
     "_Noted",
+    "_Plan",
+    "_Shortcut",
     "__version__",
+    "_code_of",
+    "_delete",
     "_find",
+    "_get",
+    "_key_of",
     "_note",
     "_seal",
     "_seconds_of",
+    "_set",
     "build_info",
     "md5_hex",
 ]
@@ -58,8 +63,37 @@ def build_info() -> BuildInfo:
 def md5_hex(text: str) -> str:
     """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
 
-def _find(helper: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+@final
+class _Shortcut:
+    """What stands before the body of one decorated function."""
+
+    def __new__(cls, helper: Callable[..., Any]) -> Self: ...
+    def install(self, function: FunctionType) -> None:
+        """Have the function whose one closure cell holds this shortcut try it first."""
+
+def _find(shortcut: _Shortcut, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What is cached for a call, or the `_Gap` to be filled."""
+
+@final
+class _Plan:
+    """What is derived from a helper's attributes, kept among them."""
+
+    def __new__(cls) -> Self: ...
+
+def _key_of(helper: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The cache key of a helper for a call's arguments."""
+
+def _code_of(helper: Any, value: Any) -> str:
+    """One value's part of a helper's cache key. ValueError for a type that has none."""
+
+def _get(cache: Any, key: str, default: Any) -> Any:
+    """The value under `key` in the first of the `caches` of `cache` that has it, or `default`."""
+
+def _set(cache: Any, key: str, value: Any) -> None:
+    """Set `key` in each of the `caches` of `cache`."""
+
+def _delete(cache: Any, key: str) -> None:
+    """Forget `key` in each of the `caches` of `cache`."""
 
 def _note(cache: Any) -> _Noted:
     """Note the state of a cache's tiers before a value for it is read or computed."""
@@ -162,32 +196,3 @@ class MemoryCache:
     def isolate(self) -> bool: ...
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
-
-@disjoint_base
-class TieredCache:
-    """The part of TieredCache that runs in Rust."""
-
-    caches: Iterable[Any]
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value under `key` in the first cache that has it, or `default`."""
-    def set(self, key: str, value: Any) -> None:
-        """Set `key` in every cache."""
-    def delete(self, key: str) -> None:
-        """Forget `key` in every cache."""
-
-@disjoint_base
-class HelperBase:
-    """The part of QuickCacheHelper that runs in Rust."""
-
-    fn: Callable[..., Any]
-    cache: Any
-    prefix: str
-    vary_on: Any
-    skip_arg: Any
-    encoding_assert: Any
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
-    def _key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """The cache key for a call's arguments."""
-    def _code_of(self, value: Any) -> str:
-        """One value's part of a cache key. ValueError for a type that has none."""

@@ -14,10 +14,13 @@ from ._warn import warn
 Timeout = int | float | timedelta | None
 
 
+_PATH = "quickcache.cache_helpers"  # the path of 0.5, by which its classes are pickled
+
+
 class ForceSkipCache(Exception):  # noqa: N818  a name from 0.5
     """Raised by a prefix function to have this cache skipped for this call."""
 
-    __module__ = "quickcache"
+    __module__ = _PATH
 
 
 class Tier(Protocol):
@@ -41,6 +44,8 @@ class CacheWithPresets(_Presets):
     `prefix_function` is called at each operation; if it raises ForceSkipCache, a `get` is a miss,
     and nothing is set or deleted.
     """
+
+    __module__ = _PATH
 
     def __new__(cls, cache: Any, timeout: Timeout, prefix_function: Callable[[], str] | None = None) -> Self:
         return super().__new__(cls, cache, timeout, prefix_function)
@@ -74,11 +79,13 @@ class CacheWithPresets(_Presets):
 class CacheWithTimeout(CacheWithPresets):
     """Deprecated: CacheWithPresets without a prefix function."""
 
+    __module__ = _PATH
+
     def __new__(cls, cache: Any, timeout: Timeout) -> Self:
         warnings.warn(
             "CacheWithTimeout is deprecated. Please use CacheWithPresets instead.",
             DeprecationWarning,
-            stacklevel=2,
+            stacklevel=1,  # as in 0.5, whose users filter it by this module
         )
         return super().__new__(cls, cache, timeout)
 
@@ -87,7 +94,7 @@ class CacheWithTimeout(CacheWithPresets):
         return type(self)._make, (tuple(self),)
 
 
-class TieredCache(_native.TieredCache):
+class TieredCache:
     """Several caches as one, asked in order: fast and local first, slow and shared last.
 
     A value found further down is written to the caches above it. Each cache uses its own default
@@ -95,13 +102,25 @@ class TieredCache(_native.TieredCache):
     `get(key, default=...)`, `set(key, value)` and `delete(key)` will do.
     """
 
+    __module__ = _PATH
+
+    caches: Iterable[Any]
+
     def __init__(self, caches: Iterable[Any]) -> None:
         # An iterator would be used up by the first operation.
         self.caches = list(caches) if isinstance(caches, Iterator) else caches
 
-    def __getstate__(self) -> dict[str, Any]:
-        # With a part in Rust, copies and pickles have to be told that the attributes are all there is.
-        return self.__dict__.copy()
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key` in the first cache that has it, or `default`."""
+        return _native._get(self, key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Set `key` in every cache."""
+        _native._set(self, key, value)
+
+    def delete(self, key: str) -> None:
+        """Forget `key` in every cache."""
+        _native._delete(self, key)
 
 
 _native._seal(TieredCache)

@@ -79,36 +79,70 @@ impl Shard<'_> {
     }
 }
 
+/// The epoch of a shard at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    pub(super) number: u32,
+    pub(super) shard: u16,
+}
+
 /// The epochs of all shards, read without a lock.
 #[derive(Debug)]
-pub struct Epochs(Box<[AtomicU32]>);
+pub struct Epochs {
+    shards: Box<[AtomicU32]>,
+    /// How often epochs were bumped since `take_bumps`.
+    bumps: AtomicU32,
+}
 
 impl Epochs {
-    /// As many shards as given, rounded up to a power of two.
+    /// As many shards as given, rounded up to a power of two; 32,768 at most.
     pub fn new(shards: usize) -> Self {
-        Self(
-            (0..shards.next_power_of_two())
+        Self {
+            shards: (0..shards.next_power_of_two().min(32_768))
                 .map(|_| AtomicU32::new(0))
                 .collect(),
-        )
+            bumps: AtomicU32::new(0),
+        }
     }
 
     /// The epoch now.
-    pub fn current(&self, fingerprint: u64) -> u32 {
-        self.0[shard_of(fingerprint, self.0.len())].load(Ordering::Acquire)
+    pub fn current(&self, fingerprint: u64) -> Epoch {
+        let shard = shard_of(fingerprint, self.shards.len());
+        Epoch {
+            number: self.shards[shard].load(Ordering::Acquire),
+            shard: u16::try_from(shard).unwrap_or_default(),
+        }
+    }
+
+    /// Whether nothing was voided in its shard since the epoch was noted.
+    #[inline]
+    pub fn is_current(&self, epoch: Epoch) -> bool {
+        self.shards
+            .get(usize::from(epoch.shard))
+            .is_some_and(|number| number.load(Ordering::Acquire) == epoch.number)
     }
 
     /// Void copies of values of this shard. Neither allocates nor locks nor panics.
     pub fn bump(&self, fingerprint: u64) {
-        if let Some(epoch) = self.0.get(shard_of(fingerprint, self.0.len())) {
+        if let Some(epoch) = self.shards.get(shard_of(fingerprint, self.shards.len())) {
             epoch.fetch_add(1, Ordering::AcqRel);
+            self.bumps.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Void all copies.
     pub fn bump_all(&self) {
-        for epoch in &self.0 {
+        for epoch in &self.shards {
             epoch.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// How often single shards were bumped since this was last asked.
+    pub fn take_bumps(&self) -> u32 {
+        if self.bumps.load(Ordering::Relaxed) == 0 {
+            0
+        } else {
+            self.bumps.swap(0, Ordering::Relaxed)
         }
     }
 }

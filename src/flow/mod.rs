@@ -1,3 +1,6 @@
-//! What keeps a call true: generations that void what was read before a clear.
+//! What keeps a call true and fast: generations that void what was read before a clear, and copies
+//! near the call.
 
+pub mod copies;
+pub mod front;
 pub mod generation;

@@ -1,9 +1,11 @@
 //! Which value a call gives to which parameter: `inspect.getcallargs` without the dict.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyString, PyTuple};
 
+use super::arguments::{Arguments, Keywords};
 use super::raw;
 
 const VARARGS: u32 = 0x04;
@@ -55,9 +57,10 @@ impl Signature {
         }))
     }
 
-    /// The function, for the garbage collector.
-    pub(super) fn function(&self) -> &Py<PyFunction> {
-        &self.function
+    /// Show the objects held to the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.code)
     }
 
     /// The place of a parameter.
@@ -75,36 +78,67 @@ impl Signature {
     }
 
     /// Whether the call is one of the ordinary right ones; if not, Python is to say what is wrong.
-    fn accepts(&self, args: &Bound<'_, PyTuple>, kwargs: &Bound<'_, PyDict>) -> PyResult<bool> {
-        let py = args.py();
-        if !raw::has_code(self.function.bind(py), &self.code) {
-            return Ok(false);
+    /// Runs no Python, but where a keyword is no exact str.
+    #[inline]
+    pub(super) fn accepts(&self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> bool {
+        let function = self.function.bind(py);
+        let given = arguments.positional().len();
+        if !raw::has_code(function, &self.code) || given > self.positional && !self.has_varargs {
+            return false;
         }
-        if args.len() > self.positional && !self.has_varargs {
-            return Ok(false);
+        if matches!(arguments.keywords(), Keywords::None) && self.names.len() == self.positional {
+            return given + raw::count_of_defaults(function) >= self.positional;
         }
-        let given = args.len().min(self.positional);
+        self.accepts_named(py, arguments).unwrap_or(false)
+    }
+
+    fn accepts_named(&self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> PyResult<bool> {
+        let given = arguments.positional().len().min(self.positional);
         let mut bound = 0_u64;
-        for (name, _) in kwargs.iter() {
+        let mut take = |name: &Bound<'_, PyAny>| -> PyResult<bool> {
             let Ok(name) = name.cast_exact::<PyString>() else {
                 return Ok(false);
             };
-            match self.slot_of_keyword(py, name)? {
-                Some(slot) if slot < given || slot < self.positional_only => return Ok(false),
-                Some(slot) => bound |= 1 << slot,
-                None if self.has_varkeywords => {}
-                None => return Ok(false),
+            Ok(match self.slot_of_keyword(py, name)? {
+                Some(slot) if slot < given || slot < self.positional_only => false,
+                Some(slot) => {
+                    bound |= 1 << slot;
+                    true
+                }
+                None => self.has_varkeywords,
+            })
+        };
+        match arguments.keywords() {
+            Keywords::None => {}
+            Keywords::Vector(names, _) => {
+                for name in names {
+                    if !take(name)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Keywords::Dict(dict) => {
+                for (name, _) in dict.iter() {
+                    if !take(&name)? {
+                        return Ok(false);
+                    }
+                }
             }
         }
-        let missing = (given..self.names.len()).filter(|slot| bound & 1 << slot == 0);
-        for slot in missing {
-            if self.default(py, slot)?.is_none() {
+        let defaults = raw::count_of_defaults(self.function.bind(py));
+        for slot in given..self.names.len() {
+            let is_bound = bound & 1 << slot != 0;
+            if is_bound || slot < self.positional && slot + defaults >= self.positional {
+                continue;
+            }
+            if slot < self.positional || self.default(py, slot)?.is_none() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
+    #[inline]
     fn slot_of_keyword(
         &self,
         py: Python<'_>,
@@ -127,14 +161,57 @@ impl Signature {
             };
             return defaults.get_item(&self.names[slot]);
         }
-        let defaults = function.getattr(intern!(py, "__defaults__"))?;
-        let Ok(defaults) = defaults.cast::<PyTuple>() else {
+        let Some(defaults) = raw::defaults(function) else {
             return Ok(None);
         };
         // Defaults belong to the last parameters.
         match (slot + defaults.len()).checked_sub(self.positional) {
             Some(index) => defaults.get_item(index).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The value of a parameter in a call that is accepted.
+    #[inline]
+    pub(super) fn value<'a, 'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Arguments<'a, 'py>,
+        slot: usize,
+    ) -> PyResult<Option<Value<'a, 'py>>> {
+        if slot < self.positional
+            && let Some(value) = arguments.positional().get(slot)
+        {
+            return Ok(Some(Value::Given(value)));
+        }
+        if let Some(value) = arguments.named(self.names[slot].bind(py))? {
+            return Ok(Some(Value::Own(value)));
+        }
+        Ok(self.default(py, slot)?.map(Value::Own))
+    }
+}
+
+/// The value of a parameter.
+pub(super) enum Value<'a, 'py> {
+    /// One of the call's own arguments.
+    Given(&'a Bound<'py, PyAny>),
+    /// A default, or what was found by name.
+    Own(Bound<'py, PyAny>),
+}
+
+impl<'py> Value<'_, 'py> {
+    #[inline]
+    pub(super) fn get(&self) -> &Bound<'py, PyAny> {
+        match self {
+            Self::Given(value) => value,
+            Self::Own(value) => value,
+        }
+    }
+
+    pub(super) fn into_bound(self) -> Bound<'py, PyAny> {
+        match self {
+            Self::Given(value) => value.clone(),
+            Self::Own(value) => value,
         }
     }
 }
@@ -144,8 +221,7 @@ pub(super) enum Call<'a, 'py> {
     /// By the function's signature.
     Bound {
         signature: &'a Signature,
-        args: &'a Bound<'py, PyTuple>,
-        kwargs: &'a Bound<'py, PyDict>,
+        arguments: &'a Arguments<'a, 'py>,
     },
     /// By `inspect.getcallargs`.
     Named(Bound<'py, PyAny>),
@@ -156,19 +232,17 @@ impl<'a, 'py> Call<'a, 'py> {
     pub(super) fn bind(
         function: &Bound<'py, PyAny>,
         signature: Option<&'a Signature>,
-        args: &'a Bound<'py, PyTuple>,
-        kwargs: &'a Bound<'py, PyDict>,
+        arguments: &'a Arguments<'a, 'py>,
     ) -> PyResult<Self> {
         if let Some(signature) = signature
-            && signature.accepts(args, kwargs)?
+            && signature.accepts(function.py(), arguments)
         {
             return Ok(Self::Bound {
                 signature,
-                args,
-                kwargs,
+                arguments,
             });
         }
-        Ok(Self::Named(getcallargs(function, args, kwargs)?))
+        Ok(Self::Named(getcallargs(function, arguments)?))
     }
 
     /// The value of a parameter.
@@ -180,20 +254,12 @@ impl<'a, 'py> Call<'a, 'py> {
         let py = name.py();
         if let Self::Bound {
             signature,
-            args,
-            kwargs,
+            arguments,
         } = self
             && let Some(slot) = slot
+            && let Some(value) = signature.value(py, arguments, slot)?
         {
-            if slot < signature.positional && slot < args.len() {
-                return args.get_item(slot);
-            }
-            if let Some(value) = kwargs.get_item(name)? {
-                return Ok(value);
-            }
-            if let Some(value) = signature.default(py, slot)? {
-                return Ok(value);
-            }
+            return Ok(value.into_bound());
         }
         self.named(py)?.get_item(name)
     }
@@ -204,24 +270,24 @@ impl<'a, 'py> Call<'a, 'py> {
             Self::Named(named) => Ok(named.clone()),
             Self::Bound {
                 signature,
-                args,
-                kwargs,
-            } => getcallargs(signature.function.bind(py), args, kwargs),
+                arguments,
+            } => getcallargs(signature.function.bind(py), arguments),
         }
     }
 }
 
 fn getcallargs<'py>(
     function: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyTuple>,
-    kwargs: &Bound<'py, PyDict>,
+    arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
-    let all = [function.clone()].into_iter().chain(args.iter());
+    let all = [function.clone()]
+        .into_iter()
+        .chain(arguments.positional().iter().cloned());
     let all = PyTuple::new(py, all.collect::<Vec<_>>())?;
     raw::call(
         &raw::imported(py, "inspect", "getcallargs")?,
         &all,
-        Some(kwargs),
+        Some(&arguments.kwargs(py)?),
     )
 }

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -57,6 +58,22 @@ impl Seal {
         class.is(sealed) && self.is_unchanged(class) && self.is_not_shadowed(object)
     }
 
+    /// Whether `class`, the sealed one or another, has the methods of the sealed one.
+    pub(super) fn holds_for_class(&self, class: &Bound<'_, PyType>) -> bool {
+        match self.originals.get(class.py()) {
+            Some((sealed, _)) if class.is(sealed) => self.is_unchanged(class),
+            _ => self.has_original_methods(class),
+        }
+    }
+
+    /// The sealed class and its version, while it is unchanged; None otherwise, and where it has no
+    /// version.
+    pub(super) fn version(&self, py: Python<'_>) -> Option<Version> {
+        let (class, _) = self.originals.get(py)?;
+        let class = class.bind(py);
+        self.is_unchanged(class).then(|| Version::of(class))?
+    }
+
     fn is_unchanged(&self, class: &Bound<'_, PyType>) -> bool {
         let tag = raw::version_tag(class);
         if tag != 0 && tag == self.tag.load(Ordering::Relaxed) {
@@ -70,8 +87,7 @@ impl Seal {
         holds
     }
 
-    /// Whether `class`, the sealed one or a subclass, has the methods of the sealed one.
-    pub(super) fn has_original_methods(&self, class: &Bound<'_, PyType>) -> bool {
+    fn has_original_methods(&self, class: &Bound<'_, PyType>) -> bool {
         let Some((_, originals)) = self.originals.get(class.py()) else {
             return false;
         };
@@ -79,6 +95,11 @@ impl Seal {
             .iter()
             .zip(originals)
             .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)))
+    }
+
+    /// Have changes of an object's own attributes noticed. False where that cannot be had.
+    pub(super) fn watch(&self, object: &Bound<'_, PyAny>) -> bool {
+        !self.has_dict || raw::ordinary_dict(object).is_some_and(|dict| raw::watch::watch(&dict))
     }
 
     /// Whether the object itself has nothing by the names of the sealed methods.
@@ -97,6 +118,42 @@ impl Seal {
                 .names
                 .iter()
                 .all(|name| matches!(own.contains(name), Ok(false)))
+    }
+}
+
+/// A class at one moment: as long as it has this version, neither it nor a base was changed.
+pub(super) struct Version {
+    class: Py<PyType>,
+    tag: u32,
+}
+
+impl Version {
+    /// The version of a class; None where it has run out of them.
+    pub(super) fn of(class: &Bound<'_, PyType>) -> Option<Self> {
+        match raw::version_tag(class) {
+            0 => None,
+            tag => Some(Self {
+                class: class.clone().unbind(),
+                tag,
+            }),
+        }
+    }
+
+    /// Whether the class is as it was.
+    #[inline]
+    pub(super) fn holds(&self, py: Python<'_>) -> bool {
+        raw::version_tag(self.class.bind(py)) == self.tag
+    }
+
+    /// Whether this is the very class of `object`, as it was.
+    #[inline]
+    pub(super) fn holds_for(&self, object: &Bound<'_, PyAny>) -> bool {
+        raw::is_exactly(object, &self.class) && self.holds(object.py())
+    }
+
+    /// Show the class to the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.class)
     }
 }
 
@@ -121,10 +178,7 @@ pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(
 pub(super) static HELPER_CALL: Seal =
     Seal::new(&["__call__", "skip", "call", "get_cache_key"], true);
 /// `QuickCacheHelper`: what a key is made by.
-pub(super) static HELPER_KEYS: Seal = Seal::new(
-    &["_serialize_for_key", "_hash", "_code_of", "_key_of"],
-    true,
-);
+pub(super) static HELPER_KEYS: Seal = Seal::new(&["_serialize_for_key", "_hash"], true);
 
 /// Called by the Python half for each class it has just made: from now on, changes are noticed.
 #[pyfunction]

@@ -1,9 +1,13 @@
 //! The logger `quickcache`: where Rust's records go, and whether debug lines are wanted.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
+
+use super::raw::{self, watch};
 
 const DEBUG: u8 = 10;
 
@@ -17,35 +21,81 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The logger and, where it has one, the dict in which it remembers which levels are enabled.
-fn parts(py: Python<'_>) -> PyResult<&'static (Py<PyAny>, Option<Py<PyDict>>)> {
-    static PARTS: PyOnceLock<(Py<PyAny>, Option<Py<PyDict>>)> = PyOnceLock::new();
+/// The logger, and the dicts that tell whether debug lines are wanted.
+struct Parts {
+    logger: Py<PyAny>,
+    /// Its attributes, and what it remembers of the levels that are enabled. None for a logger that
+    /// decides in a way of its own.
+    dicts: Option<(Py<PyDict>, Py<PyDict>)>,
+    /// Whether changes of these are noticed.
+    are_watched: bool,
+}
+
+fn parts(py: Python<'_>) -> PyResult<&'static Parts> {
+    static PARTS: PyOnceLock<Parts> = PyOnceLock::new();
     PARTS.get_or_try_init(py, || {
-        let logger = py
-            .import("logging")?
-            .call_method1("getLogger", ("quickcache",))?;
-        let remembered = logger
-            .getattr("_cache")
-            .ok()
-            .and_then(|cache| cache.cast_into_exact::<PyDict>().ok());
-        Ok((logger.unbind(), remembered.map(Bound::unbind)))
+        let logging = py.import("logging")?;
+        let logger = logging.call_method1("getLogger", ("quickcache",))?;
+        let is_enabled = logging.getattr("Logger")?.getattr("isEnabledFor")?;
+        let is_plain = logger.get_type().getattr("isEnabledFor")?.is(&is_enabled);
+        let remembered = logger.getattr_opt("_cache")?;
+        let remembered = remembered.and_then(|dict| dict.cast_into_exact::<PyDict>().ok());
+        let dicts = raw::ordinary_dict(&logger)
+            .zip(remembered)
+            .filter(|_| is_plain);
+        let are_watched = dicts.as_ref().is_some_and(|(own, remembered)| {
+            watch::watch_logger(0, own) && watch::watch_logger(1, remembered)
+        });
+        Ok(Parts {
+            logger: logger.unbind(),
+            dicts: dicts.map(|(own, remembered)| (own.unbind(), remembered.unbind())),
+            are_watched,
+        })
     })
 }
 
-/// Whether the logger `quickcache` takes debug lines now.
+/// The logger's changes at which it was seen that nobody wants debug lines; none so far.
+static QUIET_AT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Whether it is known that nobody wants debug lines.
+#[inline]
+pub(super) fn is_quiet() -> bool {
+    QUIET_AT.load(Ordering::Relaxed) == u64::from(watch::logger_changes())
+}
+
+/// Whether the logger `quickcache` takes debug lines now, or a test has put something in the place
+/// of its `debug`.
 pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
+    if is_quiet() {
+        return Ok(false);
+    }
+    let parts = parts(py)?;
+    let changes = watch::logger_changes();
+    let enabled = wants_debug(py, parts)?;
+    // `isEnabledFor` remembers its answer unless the logger is disabled; either way, what would
+    // change it changes one of the dicts.
+    if !enabled && parts.are_watched && changes == watch::logger_changes() {
+        QUIET_AT.store(u64::from(changes), Ordering::Relaxed);
+    }
+    Ok(enabled)
+}
+
+fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
     static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let level = LEVEL.get_or_try_init(py, || {
         Ok::<_, PyErr>(DEBUG.into_pyobject(py)?.into_any().unbind())
     })?;
-    let (logger, remembered) = parts(py)?;
     // What `isEnabledFor` does, without a call into Python: every change of levels empties the dict.
-    if let Some(remembered) = remembered
-        && let Some(enabled) = remembered.bind(py).get_item(level.bind(py))?
-    {
-        return enabled.is_truthy();
+    if let Some((own, remembered)) = &parts.dicts {
+        if own.bind(py).contains(intern!(py, "debug"))? {
+            return Ok(true);
+        }
+        if let Some(enabled) = remembered.bind(py).get_item(level.bind(py))? {
+            return enabled.is_truthy();
+        }
     }
-    logger
+    parts
+        .logger
         .bind(py)
         .call_method1(intern!(py, "isEnabledFor"), (level.bind(py),))?
         .is_truthy()
@@ -54,8 +104,8 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
 /// A debug line: a text with `{}` for an object.
 pub(super) fn debug(py: Python<'_>, template: &str, object: &Bound<'_, PyAny>) -> PyResult<()> {
     let message = PyString::new(py, template).call_method1(intern!(py, "format"), (object,))?;
-    let (logger, _) = parts(py)?;
-    logger
+    parts(py)?
+        .logger
         .bind(py)
         .call_method1(intern!(py, "debug"), (message,))?;
     Ok(())

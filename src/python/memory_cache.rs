@@ -9,9 +9,11 @@ use pyo3::types::{PyDict, PyInt};
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
+use super::raw::object::Object;
 use super::timeout;
-use super::value::Stored;
+use super::value;
 use crate::clock::{SystemClock, Timeout};
+use crate::flow::front::Held;
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
 use crate::tier::bounds::{Options, Policy};
@@ -23,15 +25,21 @@ const DEFAULT_ENTRIES: u64 = 10_000;
 /// A value ready to be kept.
 #[derive(Clone)]
 pub(super) struct Prepared {
-    stored: Stored,
+    object: Object,
     size: usize,
     timeout: Timeout,
+}
+
+/// A value that was found, and what the tier holds of it.
+pub(super) struct Fetched<'py> {
+    pub(super) value: Bound<'py, PyAny>,
+    pub(super) held: Held<Object>,
 }
 
 /// A bounded cache in this process's memory.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]
 pub(super) struct MemoryCache {
-    tier: MemoryTier<Stored, AnyClock>,
+    tier: MemoryTier<Object, AnyClock>,
     isolate: bool,
 }
 
@@ -72,7 +80,7 @@ impl MemoryCache {
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let found = self.fetch(key.py(), &key::pack(key)?)?;
-        Ok(found.map(|(value, _)| value).or(default))
+        Ok(found.map(|found| found.value).or(default))
     }
 
     #[pyo3(signature = (key, value, timeout = Argument::Default))]
@@ -105,8 +113,8 @@ impl MemoryCache {
         let values = PyDict::new(py);
         for key in keys.try_iter()? {
             let key = key?;
-            if let Some((value, _)) = self.fetch(py, &key::pack(&key)?)? {
-                values.set_item(key, value)?;
+            if let Some(found) = self.fetch(py, &key::pack(&key)?)? {
+                values.set_item(key, found.value)?;
             }
         }
         Ok(values)
@@ -214,9 +222,9 @@ impl MemoryCache {
             return Ok(());
         }
         let mut result = Ok(());
-        let visited = self.tier.try_visit(|stored| {
+        let visited = self.tier.try_visit(|object| {
             if result.is_ok() {
-                result = visit.call(stored.object());
+                result = visit.call(&*object.visited());
             }
         });
         debug_assert!(visited, "a lock was held during garbage collection");
@@ -229,17 +237,28 @@ impl MemoryCache {
 }
 
 impl MemoryCache {
-    /// The value under `key` and how long it has yet to live. What cannot be decoded is a miss.
+    /// Whether callers are kept apart.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.isolate
+    }
+
+    /// The tier itself.
+    #[inline]
+    pub(super) fn tier(&self) -> &MemoryTier<Object, AnyClock> {
+        &self.tier
+    }
+
+    /// The value under `key`. What cannot be decoded is a miss.
     pub(super) fn fetch<'py>(
         &self,
         py: Python<'py>,
         key: &PackedKey,
-    ) -> PyResult<Option<(Bound<'py, PyAny>, Option<Timeout>)>> {
-        let Some(found) = self.tier.get(key) else {
+    ) -> PyResult<Option<Fetched<'py>>> {
+        let Some(held) = self.tier.look_up(key) else {
             return Ok(None);
         };
-        match found.value.to_value(py) {
-            Ok(value) => Ok(Some((value, found.remaining))),
+        match value::to_value(held.value.clone(), py) {
+            Ok(value) => Ok(Some(Fetched { value, held })),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.tier.count_undecodable();
                 log::warn!(target: "quickcache", "a value in memory can no longer be read, and counts as missing: {error}");
@@ -251,9 +270,9 @@ impl MemoryCache {
 
     /// Make a value ready to be kept.
     pub(super) fn prepare(&self, value: &Bound<'_, PyAny>, timeout: Timeout) -> PyResult<Prepared> {
-        let (stored, size) = Stored::prepare(value, self.isolate)?;
+        let (object, size) = value::prepare(value, self.isolate)?;
         Ok(Prepared {
-            stored,
+            object,
             size,
             timeout,
         })
@@ -262,7 +281,7 @@ impl MemoryCache {
     /// Keep a value under `key`, on the condition of `write`.
     pub(super) fn store(&self, key: PackedKey, value: Prepared, write: Write) {
         self.tier
-            .set(key, value.stored, value.size, value.timeout, write);
+            .set(key, value.object, value.size, value.timeout, write);
     }
 
     /// Forget `key`; whether it was held.

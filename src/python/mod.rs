@@ -1,18 +1,20 @@
 //! The boundary to Python: everything that names pyo3.
 
 mod argument;
+mod arguments;
 mod bind;
 mod clock;
 mod codes;
 mod errors;
 mod gap;
 mod guard;
-mod helper;
 mod key;
+mod local;
 mod logging;
 mod memory_cache;
 mod plan;
 mod raw;
+mod shortcut;
 mod tiered;
 mod timeout;
 mod value;
@@ -34,11 +36,13 @@ mod _native {
     #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]
-    use super::helper::{HelperBase, find};
-    #[pymodule_export]
     use super::memory_cache::MemoryCache;
     #[pymodule_export]
-    use super::tiered::TieredCache;
+    use super::plan::{Plan, code_of, key_of};
+    #[pymodule_export]
+    use super::shortcut::{Shortcut, find};
+    #[pymodule_export]
+    use super::tiered::{delete_in_order, get_in_order, set_in_order};
     #[pymodule_export]
     use super::timeout::seconds_of;
 
@@ -48,6 +52,7 @@ mod _native {
         super::refuse_second_interpreter(py)?;
         module.add("__version__", super::VERSION)?;
         super::guard::seal_natives(py)?;
+        super::raw::read::learn_texts(py);
         super::logging::install(py)
     }
 

@@ -5,14 +5,16 @@ use std::cell::{Cell, RefCell};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyList, PyTuple};
 
-use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE, Version};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
+use super::raw::object::Object;
 use super::timeout;
 use super::{logging, raw};
 use crate::clock::Timeout;
+use crate::flow::front::Held;
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
 use crate::tier::memory::Write;
@@ -40,6 +42,19 @@ struct Memory<'py> {
     /// When this tier was first asked: what is promoted to it must be no older.
     asked: Generation,
     last: RefCell<Option<Last>>,
+    /// The prefix's text for the next key, where it was asked for already.
+    known: RefCell<Option<PrefixText<'py>>>,
+    /// What was found, as the cache holds it.
+    held: RefCell<Option<Held<Object>>>,
+}
+
+/// What a prefix function said.
+#[derive(Clone)]
+pub(super) enum PrefixText<'py> {
+    /// This goes before the key.
+    Text(Bound<'py, PyAny>),
+    /// To skip this cache, by ForceSkipCache.
+    Skip,
 }
 
 /// What was last written, to be written once more when the tiers below have followed.
@@ -91,6 +106,8 @@ impl<'py> AnyTier<'py> {
             prefix,
             write: Cell::new(Write::Always),
             last: RefCell::new(None),
+            known: RefCell::new(None),
+            held: RefCell::new(None),
         })
     }
 
@@ -124,11 +141,20 @@ impl<'py> Memory<'py> {
         let Some(prefix) = &self.prefix else {
             return Ok(Some(key.packed()?.clone()));
         };
-        match raw::call(prefix, &PyTuple::empty(prefix.py()), None) {
-            Ok(text) => Ok(Some(key::pack(&text.add(key.object())?)?)),
-            Err(error) if is_force_skip(prefix.py(), &error)? => Ok(None),
-            Err(error) => Err(error),
+        let known = self.known.borrow_mut().take();
+        match known.map_or_else(|| prefix_text(prefix), Ok)? {
+            PrefixText::Text(text) => Ok(Some(key::pack(&text.add(key.object())?)?)),
+            PrefixText::Skip => Ok(None),
         }
+    }
+}
+
+/// Ask a prefix function.
+pub(super) fn prefix_text<'py>(prefix: &Bound<'py, PyAny>) -> PyResult<PrefixText<'py>> {
+    match raw::call(prefix, &PyTuple::empty(prefix.py()), None) {
+        Ok(text) => Ok(PrefixText::Text(text)),
+        Err(error) if is_force_skip(prefix.py(), &error)? => Ok(PrefixText::Skip),
+        Err(error) => Err(error),
     }
 }
 
@@ -148,10 +174,17 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
                     return Ok(None);
                 };
                 let py = memory.cache.py();
-                let found = memory.cache.get().fetch(py, &key)?;
-                Ok(found
-                    .filter(|(value, _)| !value.is(py.Ellipsis()))
-                    .map(|(value, remaining)| Found { value, remaining }))
+                let cache = memory.cache.get();
+                let fetched = cache.fetch(py, &key)?;
+                let Some(fetched) = fetched.filter(|found| !found.value.is(py.Ellipsis())) else {
+                    return Ok(None);
+                };
+                let remaining = fetched.held.deadline.remaining(cache.tier().clock());
+                *memory.held.borrow_mut() = Some(fetched.held);
+                Ok(Some(Found {
+                    value: fetched.value,
+                    remaining: Some(remaining),
+                }))
             }
             Self::Foreign(cache) => {
                 let py = cache.py();
@@ -256,35 +289,47 @@ impl Asked {
 
 /// What a cache has for a key.
 pub(super) enum Answer<'py> {
-    Value(Bound<'py, PyAny>),
+    /// A value, and what the first tier holds of it, if it was there.
+    Value(Bound<'py, PyAny>, Option<Held<Object>>),
     Nothing(Asked),
 }
 
 /// The value under `key` in the first tier of a cache that has it, promoted to those before.
-pub(super) fn get<'py>(cache: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Answer<'py>> {
-    if TIERED_CACHE.holds_for(cache) {
-        return get_in_order(cache, key);
-    }
+///
+/// `known` is what the first tier's prefix function said, if it was asked already.
+pub(super) fn get<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: &Key<'py>,
+    known: Option<PrefixText<'py>>,
+) -> PyResult<Answer<'py>> {
+    let known = Cell::new(known);
+    let told = |tier: PyResult<AnyTier<'py>>| {
+        let tier = tier?;
+        if let (Some(text), AnyTier::Memory(memory)) = (known.take(), &tier) {
+            *memory.known.borrow_mut() = Some(text);
+        }
+        Ok(tier)
+    };
     let mut missed = Vec::new();
-    let hit = stack::get([AnyTier::of(cache.clone())], key, &mut missed)?;
-    Ok(hit.map_or_else(
-        || Answer::Nothing(Asked(missed.iter().map(AnyTier::asked).collect())),
-        |hit| Answer::Value(hit.found.value),
-    ))
-}
-
-/// The same for the tiers in an object's `caches`.
-fn get_in_order<'py>(cache: &Bound<'py, PyAny>, key: &Key<'py>) -> PyResult<Answer<'py>> {
-    let mut missed = Vec::new();
-    let Some(hit) = stack::get(in_order(cache)?, key, &mut missed)? else {
+    let is_tiered = TIERED_CACHE.holds_for(cache);
+    let hit = if is_tiered {
+        stack::get(in_order(cache)?.map(told), key, &mut missed)?
+    } else {
+        stack::get([told(AnyTier::of(cache.clone()))], key, &mut missed)?
+    };
+    let Some(hit) = hit else {
         return Ok(Answer::Nothing(Asked(
             missed.iter().map(AnyTier::asked).collect(),
         )));
     };
-    if logging::debug_enabled(cache.py())? {
+    if is_tiered && logging::debug_enabled(cache.py())? {
         log_hit(&missed, &hit.tier)?;
     }
-    Ok(Answer::Value(hit.found.value))
+    let held = match &hit.tier {
+        AnyTier::Memory(memory) if missed.is_empty() => memory.held.take(),
+        _ => None,
+    };
+    Ok(Answer::Value(hit.found.value, held))
 }
 
 /// Set `key` in every tier of a cache; in those that were asked, only if it was not cleared since.
@@ -330,39 +375,128 @@ fn in_order<'py>(
     Ok(caches.try_iter()?.map(|tier| AnyTier::of(tier?)))
 }
 
-/// The part of TieredCache that runs in Rust.
-#[pyclass(module = "quickcache._native", frozen, subclass, weakref)]
-pub(super) struct TieredCache;
-
-#[pymethods]
-impl TieredCache {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self
+/// `TieredCache.get`, for whatever has `caches`.
+#[pyfunction]
+#[pyo3(name = "_get")]
+pub(super) fn get_in_order<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: Bound<'py, PyAny>,
+    default: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let key = Key::from_object(key);
+    let mut missed = Vec::new();
+    let Some(hit) = stack::get(in_order(cache)?, &key, &mut missed)? else {
+        return Ok(default);
+    };
+    if logging::debug_enabled(cache.py())? {
+        log_hit(&missed, &hit.tier)?;
     }
+    Ok(hit.found.value)
+}
 
-    #[pyo3(signature = (key, default = None))]
-    fn get<'py>(
-        slf: &Bound<'py, Self>,
-        key: Bound<'py, PyAny>,
-        default: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match get_in_order(slf, &Key::from_object(key))? {
-            Answer::Value(value) => Ok(Some(value)),
-            Answer::Nothing(_) => Ok(default),
+/// `TieredCache.set`.
+#[pyfunction]
+#[pyo3(name = "_set")]
+pub(super) fn set_in_order<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: Bound<'py, PyAny>,
+    value: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    stack::set(in_order(cache)?, &Key::from_object(key), value)
+}
+
+/// `TieredCache.delete`.
+#[pyfunction]
+#[pyo3(name = "_delete")]
+pub(super) fn delete_in_order<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: Bound<'py, PyAny>,
+) -> PyResult<()> {
+    stack::delete(in_order(cache)?, &Key::from_object(key))
+}
+
+/// What says that a cache's first tier is still a certain memory tier.
+pub(super) struct FirstMemory {
+    pub(super) cache: Py<MemoryCache>,
+    /// A function whose text goes before the key.
+    pub(super) prefix: Option<Py<PyAny>>,
+    /// Classes that were found as they were made.
+    classes: Vec<Version>,
+    /// The list of tiers and the first of them.
+    first: Option<(Py<PyList>, Py<PyAny>)>,
+    /// Whether changes of the objects' attributes are noticed.
+    pub(super) is_watched: bool,
+}
+
+impl FirstMemory {
+    /// The first tier of a cache, if it is a memory tier that is asked without entering Python.
+    pub(super) fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let py = cache.py();
+        let mut classes = Vec::new();
+        let mut first = None;
+        let mut is_watched = true;
+        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>| {
+            is_watched &= seal.watch(object);
+            seal.version(py)
+                .map(|version| classes.push(version))
+                .is_some()
+        };
+        let tier = if TIERED_CACHE.holds_for(cache) {
+            if !note(&TIERED_CACHE, cache) {
+                return Ok(None);
+            }
+            let Ok(list) = cache
+                .getattr(intern!(py, "caches"))?
+                .cast_into_exact::<PyList>()
+            else {
+                return Ok(None);
+            };
+            if list.is_empty() {
+                return Ok(None);
+            }
+            let tier = list.get_item(0)?;
+            first = Some((list.unbind(), tier.clone().unbind()));
+            tier
+        } else {
+            cache.clone()
+        };
+        let AnyTier::Memory(memory) = AnyTier::of(tier.clone())? else {
+            return Ok(None);
+        };
+        if !tier.is(&memory.cache) && !note(&CACHE_WITH_PRESETS, &tier)
+            || !note(&MEMORY_CACHE, &memory.cache)
+        {
+            return Ok(None);
         }
+        Ok(Some(Self {
+            cache: memory.cache.unbind(),
+            prefix: memory.prefix.map(Bound::unbind),
+            classes,
+            first,
+            is_watched,
+        }))
     }
 
-    fn set<'py>(
-        slf: &Bound<'py, Self>,
-        key: Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
-        stack::set(in_order(slf)?, &Key::from_object(key), value)
+    /// Whether all is as it was, but for the objects' attributes.
+    #[inline]
+    pub(super) fn stands(&self, py: Python<'_>) -> bool {
+        self.classes.iter().all(|class| class.holds(py))
+            && self.first.as_ref().is_none_or(|(list, first)| {
+                list.bind(py).get_item(0).is_ok_and(|tier| tier.is(first))
+            })
     }
 
-    fn delete<'py>(slf: &Bound<'py, Self>, key: Bound<'py, PyAny>) -> PyResult<()> {
-        stack::delete(in_order(slf)?, &Key::from_object(key))
+    /// Show the objects held to the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cache)?;
+        visit.call(&self.prefix)?;
+        for class in &self.classes {
+            class.traverse(visit)?;
+        }
+        if let Some((list, first)) = &self.first {
+            visit.call(list)?;
+            visit.call(first)?;
+        }
+        Ok(())
     }
 }

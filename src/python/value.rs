@@ -16,77 +16,62 @@ use pyo3::types::{
 };
 
 use super::errors::UncacheableValueError;
-use super::raw::{self, Object};
-
-/// A value as the memory tier keeps it.
-#[derive(Clone)]
-pub(super) enum Stored {
-    /// The object itself.
-    Shared(Object),
-    /// A private copy of plain containers, each of which stands in one place only.
-    Tree(Object),
-    /// The same with containers that stand in several places, or in themselves.
-    Graph(Object),
-    /// The value's pickle.
-    Pickled(Object),
-}
+use super::raw;
+use super::raw::object::{Kind, Object};
 
 /// Containers within one another beyond which a value is pickled instead of copied.
 const DEEPEST_COPY: usize = 100;
 /// What a pickle is written in: the newest protocol that every supported Python reads.
 const PICKLE_PROTOCOL: u8 = 5;
 
-impl Stored {
-    /// Make a value ready to be kept, and estimate its size in bytes.
-    ///
-    /// `UncacheableValueError` for a value that can be neither copied nor pickled.
-    pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Self, usize)> {
-        if !isolate {
-            return Ok((Self::Shared(Object::new(value.clone())), size_of(value)));
-        }
-        if is_immutable(value, 0, &mut Immutables::default())? {
-            return Ok((Self::Shared(Object::new(value.clone())), size_of(value)));
-        }
-        let mut copier = Copier::new(true);
-        if let Some(copy) = copier.copy(value, 0)? {
-            let copy = Object::new(copy);
-            let stored = if copier.met_again {
-                Self::Graph(copy)
-            } else {
-                Self::Tree(copy)
-            };
-            return Ok((stored, copier.size));
-        }
-        let pickle = pickle(value)?;
-        let size = pickle.as_bytes().len() + 33;
-        Ok((Self::Pickled(Object::new(pickle.into_any())), size))
+/// Make a value ready to be kept, and estimate its size in bytes.
+///
+/// `UncacheableValueError` for a value that can be neither copied nor pickled.
+pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Object, usize)> {
+    if !isolate || is_immutable(value, 0, &mut Immutables::default())? {
+        return Ok((
+            Object::new(value.clone(), Kind::Shared),
+            size_of_whole(value),
+        ));
     }
-
-    /// The value for a caller. An error says that its pickle can no longer be read.
-    pub(super) fn to_value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let object = self.object().bind(py);
-        match self {
-            Self::Shared(_) => Ok(object.clone()),
-            Self::Tree(_) => copy_tree(object),
-            Self::Graph(_) => {
-                let copy = Copier::new(false).copy(object, 0)?;
-                // a private copy consists of what can be copied
-                Ok(copy.unwrap_or_else(|| object.clone()))
-            }
-            Self::Pickled(_) => {
-                let loads = raw::imported(py, "pickle", "loads")?;
-                raw::call(&loads, &PyTuple::new(py, [object])?, None)
-            }
-        }
+    let mut copier = Copier::new(true);
+    if let Some(copy) = copier.copy(value, 0)? {
+        let kind = match copier.copies.len() {
+            _ if copier.met_again => Kind::Graph,
+            1 if !copy.is_exact_instance_of::<PyTuple>() => Kind::Flat,
+            _ => Kind::Tree,
+        };
+        return Ok((Object::new(copy, kind), copier.size));
     }
+    let pickle = pickle(value)?;
+    let size = pickle.as_bytes().len() + 33;
+    Ok((Object::new(pickle.into_any(), Kind::Pickled), size))
+}
 
-    /// The object held, for the garbage collector.
-    pub(super) fn object(&self) -> &Py<PyAny> {
-        match self {
-            Self::Shared(object)
-            | Self::Tree(object)
-            | Self::Graph(object)
-            | Self::Pickled(object) => object.as_py(),
+/// A kept value for a caller. An error says that its pickle can no longer be read.
+#[inline]
+pub(super) fn to_value(kept: Object, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    match kept.kind() {
+        Kind::Shared => Ok(kept.into_bound(py)),
+        kind => copied(kind, &kept.into_bound(py)),
+    }
+}
+
+#[inline(never)]
+fn copied<'py>(kind: Kind, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    match kind {
+        Kind::Shared => Ok(object.clone()),
+        Kind::Flat => copy_flat(object),
+        Kind::Tree => copy_tree(object),
+        Kind::Graph => {
+            let copy = Copier::new(false).copy(object, 0)?;
+            // a private copy consists of what can be copied
+            Ok(copy.unwrap_or_else(|| object.clone()))
+        }
+        Kind::Pickled => {
+            let loads = raw::imported(py, "pickle", "loads")?;
+            raw::call(&loads, &PyTuple::new(py, [object])?, None)
         }
     }
 }
@@ -261,10 +246,11 @@ impl<'py> Copier<'py> {
         value: &Bound<'py, PyAny>,
         depth: usize,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.size += if self.examine { size_of(value) } else { 0 };
         if is_immutable(value, depth, &mut self.immutables)? {
+            self.count(value);
             return Ok(Some(value.clone()));
         }
+        self.size += if self.examine { size_of(value) } else { 0 };
         if depth > DEEPEST_COPY {
             return Ok(None);
         }
@@ -291,7 +277,7 @@ impl<'py> Copier<'py> {
                 if !is_immutable(&key, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
-                self.size += if self.examine { size_of(&key) } else { 0 };
+                self.count(&key);
                 match self.copy(&item, depth + 1)? {
                     Some(same) if same.is(&item) => {}
                     Some(copy) => copies.push((key, copy)),
@@ -309,7 +295,7 @@ impl<'py> Copier<'py> {
                 if !is_immutable(&item, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
-                self.size += if self.examine { size_of(&item) } else { 0 };
+                self.count(&item);
             }
             Ok(Some(copy))
         } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
@@ -329,46 +315,74 @@ impl<'py> Copier<'py> {
         }
     }
 
+    fn count(&mut self, immutable: &Bound<'py, PyAny>) {
+        if self.examine {
+            self.size += size_of_whole(immutable);
+        }
+    }
+
     fn remember(&mut self, value: &Bound<'py, PyAny>, copy: Option<&Bound<'py, PyAny>>) {
         self.copies
             .insert(value.as_ptr().addr(), (value.clone(), copy.cloned()));
     }
 }
 
+/// A copy of one container with nothing to be copied in it.
+fn copy_flat<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(dict) = value.cast_exact::<PyDict>() {
+        Ok(dict.copy()?.into_any())
+    } else if let Ok(list) = value.cast_exact::<PyList>() {
+        Ok(list.get_slice(0, usize::MAX).into_any())
+    } else if let Ok(set) = value.cast_exact::<PySet>() {
+        copy_set(set)
+    } else {
+        Ok(value.clone())
+    }
+}
+
 /// A copy of containers that are known to be plain and to stand in one place only.
 fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if let Ok(dict) = value.cast_exact::<PyDict>() {
-        let copy = dict.copy()?;
-        let mut copies = Vec::new();
-        for (key, item) in copy.iter() {
+    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        if !has_container(tuple) {
+            return Ok(value.clone());
+        }
+        let items = tuple.as_slice().iter().map(|item| {
+            if is_container(item) {
+                copy_tree(item)
+            } else {
+                Ok(item.clone())
+            }
+        });
+        let items = items.collect::<PyResult<Vec<_>>>()?;
+        return Ok(PyTuple::new(value.py(), items)?.into_any());
+    }
+    let copy = copy_flat(value)?;
+    if let (Ok(dict), Ok(copy)) = (value.cast_exact::<PyDict>(), copy.cast_exact::<PyDict>()) {
+        for (key, item) in dict.iter() {
             if is_container(&item) {
-                copies.push((key, copy_tree(&item)?));
+                copy.set_item(key, copy_tree(&item)?)?;
             }
         }
-        put_back(&copy, copies)?;
-        Ok(copy.into_any())
-    } else if let Ok(list) = value.cast_exact::<PyList>() {
-        let copy = list.get_slice(0, usize::MAX);
+    } else if let (Ok(list), Ok(copy)) = (value.cast_exact::<PyList>(), copy.cast_exact::<PyList>())
+    {
         for (index, item) in list.iter().enumerate() {
             if is_container(&item) {
                 copy.set_item(index, copy_tree(&item)?)?;
             }
         }
-        Ok(copy.into_any())
-    } else if let Ok(set) = value.cast_exact::<PySet>() {
-        copy_set(set)
-    } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        if is_immutable(value, 0, &mut Immutables::default())? {
-            return Ok(value.clone());
-        }
-        let items = tuple
-            .iter()
-            .map(|item| copy_tree(&item))
-            .collect::<PyResult<Vec<_>>>()?;
-        Ok(PyTuple::new(value.py(), items)?.into_any())
-    } else {
-        Ok(value.clone())
     }
+    Ok(copy)
+}
+
+/// Whether there is anything in a tuple that has to be copied.
+fn has_container(tuple: &Bound<'_, PyTuple>) -> bool {
+    tuple
+        .as_slice()
+        .iter()
+        .any(|item| match item.cast_exact::<PyTuple>() {
+            Ok(tuple) => has_container(tuple),
+            Err(_) => is_container(item),
+        })
 }
 
 /// Put copied items back under their keys. False if a key is not found by its own hash any more.
@@ -411,4 +425,36 @@ fn size_of(value: &Bound<'_, PyAny>) -> usize {
         .and_then(|size| size.extract())
         // A class may say anything of its size, and what it says is only an estimate.
         .unwrap_or(64)
+}
+
+/// An estimate of the memory of a value and of all that stands in it, where that can be seen: plain
+/// containers are looked into, each once.
+fn size_of_whole(value: &Bound<'_, PyAny>) -> usize {
+    if !is_container(value) && !value.is_exact_instance_of::<PyFrozenSet>() {
+        return size_of(value);
+    }
+    let mut size = 0;
+    let mut seen = Immutables::default();
+    let mut left = vec![value.clone()];
+    while let Some(value) = left.pop() {
+        let is_frozen = value.is_exact_instance_of::<PyFrozenSet>();
+        if (is_frozen || is_container(&value)) && !seen.insert(value.as_ptr().addr()) {
+            continue;
+        }
+        size += size_of(&value);
+        if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            left.extend_from_slice(tuple.as_slice());
+        } else if let Ok(list) = value.cast_exact::<PyList>() {
+            left.extend(list.iter());
+        } else if let Ok(dict) = value.cast_exact::<PyDict>() {
+            for (key, item) in dict.iter() {
+                left.extend([key, item]);
+            }
+        } else if let Ok(set) = value.cast_exact::<PySet>() {
+            left.extend(set.iter());
+        } else if let Ok(set) = value.cast_exact::<PyFrozenSet>() {
+            left.extend(set.iter());
+        }
+    }
+    size
 }

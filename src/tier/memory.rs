@@ -9,7 +9,8 @@
 //! Order of locks: gate, store, shard of generations, slab. Nothing foreign runs under any of them.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use moka::notification::RemovalCause;
@@ -24,6 +25,8 @@ use super::slab::{Look, Slab};
 use crate::clock::{Clock, Deadline, Timeout};
 use crate::entry::Entry;
 use crate::error::Error;
+use crate::flow::copies::{Copies, Fronts};
+use crate::flow::front::Held;
 use crate::flow::generation::{Epochs, Generation, Generations};
 use crate::gate;
 use crate::key::packed::PackedKey;
@@ -60,7 +63,7 @@ impl Write {
 
 /// What moka holds for a fingerprint.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Place {
     slot: u32,
     weight: u32,
 }
@@ -73,6 +76,8 @@ pub struct MemoryTier<V, C> {
     generations: Generations,
     epochs: Arc<Epochs>,
     counters: Arc<Counters>,
+    fronts: Fronts<V>,
+    era: Era,
     store: RwLock<Store<V>>,
 }
 
@@ -91,6 +96,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             clock,
             epochs,
             counters,
+            fronts: Fronts::default(),
+            era: Era::default(),
         })
     }
 
@@ -108,13 +115,49 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.generations.now()
     }
 
+    /// The clock that deadlines are compared with.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// The epochs by which copies of values are known to count.
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// Have a front's copies let go of when they no longer count, and its hits counted.
+    pub fn add_front(&self, front: Weak<dyn Copies<V>>) {
+        let _pass = gate::enter();
+        self.fronts.add(front);
+    }
+
+    /// The era: moves whenever half of what is held has been evicted. A value that has not been
+    /// asked for since the last one may be among the next to go.
+    pub fn era(&self) -> u8 {
+        self.era.now()
+    }
+
+    /// Count hits that fronts had.
+    fn collect_hits(&self) {
+        self.counters.hits.add(self.fronts.take_hits());
+    }
+
     /// The value under `key`, and how long it has yet to live.
     pub fn get(&self, key: &PackedKey) -> Option<Found<V>> {
+        let held = self.look_up(key)?;
+        Some(Found {
+            remaining: Some(held.deadline.remaining(&self.clock)),
+            value: held.value,
+        })
+    }
+
+    /// The value under `key`, with what it takes to keep a copy of it.
+    pub fn look_up(&self, key: &PackedKey) -> Option<Held<V>> {
         let mut dead = Vec::new();
         let _pass = gate::enter();
         let store = self.store.read();
         let found = self.find(&store, key, &mut dead);
-        store.drain(&mut dead);
+        self.tidy(&store, &mut dead);
         match &found {
             Some(_) => self.counters.hits.add(1),
             None => self.counters.misses.add(1),
@@ -122,41 +165,44 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         found
     }
 
-    fn find(&self, store: &Store<V>, key: &PackedKey, dead: &mut Vec<V>) -> Option<Found<V>> {
+    fn find(&self, store: &Store<V>, key: &PackedKey, dead: &mut Vec<V>) -> Option<Held<V>> {
         let fingerprint = self.fingerprint(key);
+        let epoch = self.epochs.current(fingerprint);
         // Between moka's answer and the look, the slot may have been freed and used anew: ask twice.
         for _ in 0..2 {
-            let Held { slot, .. } = store.index().get(&fingerprint)?;
+            let Place { slot, .. } = store.index().get(&fingerprint)?;
             let mut slab = store.slab.lock();
-            match slab.look(slot, key) {
-                Look::OtherKey => {}
+            let (value, deadline) = match slab.look(slot, key) {
+                Look::OtherKey => continue,
                 Look::Empty => return None,
-                Look::Value(entry) if entry.deadline == Deadline::NEVER => {
-                    return Some(Found {
-                        value: entry.value.clone(),
-                        remaining: Some(Timeout::FOREVER),
-                    });
-                }
-                Look::Value(entry) => {
-                    let now = self.clock.now();
-                    if entry.deadline.has_passed_at(now) {
-                        dead.extend(slab.take(slot));
-                        drop(slab);
-                        self.counters.expirations.add(1);
-                        self.forget_slot(store, fingerprint, slot);
-                        return None;
-                    }
-                    let found = Found {
-                        value: entry.value.clone(),
-                        remaining: Some(entry.deadline.remaining(&self.clock)),
-                    };
+                Look::Value(entry) => (entry.value.clone(), entry.deadline),
+            };
+            if deadline != Deadline::NEVER {
+                let now = self.clock.now();
+                if deadline.has_passed_at(now) {
+                    dead.push(value);
+                    dead.extend(slab.take(slot));
                     drop(slab);
-                    self.sweep(store, Some(now), SWEPT_BY_READ, dead);
-                    return Some(found);
+                    self.counters.expirations.add(1);
+                    self.forget_slot(store, fingerprint, slot);
+                    return None;
                 }
+                drop(slab);
+                self.sweep(store, Some(now), SWEPT_BY_READ, dead);
             }
+            return Some(Held {
+                value,
+                deadline,
+                epoch,
+            });
         }
         None
+    }
+
+    /// Free what moka has let go of, and the copies of it.
+    fn tidy(&self, store: &Store<V>, dead: &mut Vec<V>) {
+        store.drain(dead);
+        self.fronts.sweep(&self.epochs, || self.clock.now(), dead);
     }
 
     /// Have moka forget a slot whose value has been taken out, unless the key was written anew.
@@ -212,7 +258,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         };
         let kept = match slot {
             Ok(slot) => {
-                let kept = self.insert(&store, fingerprint, Held { slot, weight }, write);
+                let kept = self.insert(&store, fingerprint, Place { slot, weight }, write);
                 if !kept {
                     dead.extend(store.slab.lock().release(slot));
                 }
@@ -232,11 +278,12 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         store.drain(&mut dead);
         self.keep_bounds(&store, &mut dead);
         self.sweep(&store, None, SWEPT_BY_WRITE, &mut dead);
+        self.tidy(&store, &mut dead);
         kept
     }
 
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
-    fn insert(&self, store: &Store<V>, fingerprint: u64, held: Held, write: Write) -> bool {
+    fn insert(&self, store: &Store<V>, fingerprint: u64, held: Place, write: Write) -> bool {
         let mut shard = self.generations.lock(fingerprint);
         if let Write::Fill(since) | Write::Refresh(since) = write
             && shard.was_cleared_since(since)
@@ -270,7 +317,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             let mut shard = self.generations.lock(fingerprint);
             shard.clear();
             self.epochs.bump(fingerprint);
-            if let Some(Held { slot, .. }) = store.index().get(&fingerprint) {
+            if let Some(Place { slot, .. }) = store.index().get(&fingerprint) {
                 let mut slab = store.slab.lock();
                 let is_key = match slab.look(slot, key) {
                     Look::OtherKey => false,
@@ -287,7 +334,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
                 }
             }
         }
-        store.drain(&mut dead);
+        self.tidy(&store, &mut dead);
         held
     }
 
@@ -300,7 +347,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let _pass = gate::enter();
         let store = self.store.read();
         let _shard = self.generations.lock(fingerprint);
-        let Some(Held { slot, .. }) = store.index().get(&fingerprint) else {
+        let Some(Place { slot, .. }) = store.index().get(&fingerprint) else {
             return false;
         };
         let mut slab = store.slab.lock();
@@ -319,7 +366,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let fingerprint = self.fingerprint(key);
         let _pass = gate::enter();
         let store = self.store.read();
-        let Some(Held { slot, .. }) = store.index().get(&fingerprint) else {
+        let Some(Place { slot, .. }) = store.index().get(&fingerprint) else {
             return false;
         };
         let slab = store.slab.lock();
@@ -329,11 +376,13 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// Forget everything, at once: the old index is dropped on the side.
     pub fn clear(&self) {
         let fresh = Store::new(&self.options, &self.epochs, &self.counters);
+        let mut copies = Vec::new();
         let _old = {
             let _pass = gate::enter();
             let mut store = self.store.write();
             self.generations.clear_all();
             self.epochs.bump_all();
+            self.fronts.clear(&mut copies);
             mem::replace(&mut *store, fresh)
         };
     }
@@ -351,6 +400,10 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// The counters, and what is held now.
     pub fn stats(&self) -> Stats {
         let (entries, bytes) = self.measure();
+        {
+            let _pass = gate::enter();
+            self.collect_hits();
+        }
         self.counters.snapshot(entries as u64, bytes)
     }
 
@@ -362,6 +415,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         store.drain(&mut dead);
         let slots = store.slab.lock().len();
         self.sweep(&store, None, slots, &mut dead);
+        self.tidy(&store, &mut dead);
         let slab = store.slab.lock();
         (slab.live(), slab.bytes())
     }
@@ -393,6 +447,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             let slab = store.slab.lock();
             (slab.live(), slab.bytes())
         };
+        self.era.move_on(self.counters.evictions.get(), live as u64);
         if self.options.exceeded(live, bytes) {
             store.index().run_pending_tasks();
             store.drain(dead);
@@ -436,10 +491,32 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 }
 
+/// Counts in steps of half of what is held that is evicted.
+#[derive(Debug, Default)]
+struct Era {
+    number: AtomicU8,
+    /// The evictions at which it moves next.
+    next: AtomicU64,
+}
+
+impl Era {
+    fn now(&self) -> u8 {
+        self.number.load(Relaxed)
+    }
+
+    /// Two threads may move it at once, which costs a few more questions to the tier.
+    fn move_on(&self, evictions: u64, held: u64) {
+        if evictions > self.next.load(Relaxed) {
+            self.next.store(evictions + held / 2 + 16, Relaxed);
+            self.number.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 /// Everything that `clear` replaces.
 struct Store<V> {
     /// None only while being dropped.
-    index: Option<Cache<u64, Held, ahash::RandomState>>,
+    index: Option<Cache<u64, Place, ahash::RandomState>>,
     slab: Mutex<Slab<V>>,
     links: Arc<Links>,
     sweeper: Mutex<Sweeper>,
@@ -463,7 +540,7 @@ impl<V> Store<V> {
                 (Arc::clone(&links), Arc::clone(epochs), Arc::clone(counters));
             // Runs inside moka: no lock, no allocation, nothing that can panic (one panic and moka
             // never calls it again), no Python.
-            move |fingerprint: Arc<u64>, held: Held, cause: RemovalCause| {
+            move |fingerprint: Arc<u64>, held: Place, cause: RemovalCause| {
                 epochs.bump(*fingerprint);
                 if cause == RemovalCause::Size {
                     counters.evictions.add(1);
@@ -481,7 +558,7 @@ impl<V> Store<V> {
             builder = builder.max_capacity(capacity);
         }
         if options.max_bytes.is_some() {
-            builder = builder.weigher(|_, held: &Held| held.weight);
+            builder = builder.weigher(|_, held: &Place| held.weight);
         }
         Self {
             index: Some(builder.build_with_hasher(ahash::RandomState::new())),
@@ -491,7 +568,7 @@ impl<V> Store<V> {
         }
     }
 
-    fn index(&self) -> &Cache<u64, Held, ahash::RandomState> {
+    fn index(&self) -> &Cache<u64, Place, ahash::RandomState> {
         self.index.as_ref().expect("taken only by drop")
     }
 

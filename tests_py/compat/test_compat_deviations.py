@@ -304,26 +304,10 @@ one prefix:
 decorate one:
   -> function <function one at 0x...>
 decorate two:
-    warning KeyCollisionWarning(str "compat_scenarios.deviations.two and compat_scenarios.deviations.one have the same name and source text, so they share their cache keys (quickcache.same.5850bd5b/...): within one cache, each is answered with the other's values. Change the text of one of them, or decorate both with key_format='qualified', which puts module and qualified name into the key.")
+    warning KeyCollisionWarning(str "compat_scenarios.deviations.two and compat_scenarios.deviations.one share their cache keys (quickcache.same.5850bd5b/...), as functions of one name and source text do: within one cache, each is answered with the other's values. Change the text of one of them, or decorate both with key_format='qualified', which puts module and qualified name into the key.")
   -> function <function two at 0x...>
 one prefix:
   -> bool True
-""",
-    ),
-    Deviation(
-        "options_of_this_package",
-        "Section 4: options of ours come after the five fields of the original.",
-        r"""
-fields:
-  -> tuple ('vary_on', 'cache', 'skip_arg', 'helper_class', 'assert_function')
-fields for Django:
-  -> tuple ('vary_on', 'skip_arg', 'timeout', 'memoize_timeout', 'helper_class', 'assert_function', 'session_function')
-""",
-        r"""
-fields:
-  -> tuple ('vary_on', 'cache', 'skip_arg', 'helper_class', 'assert_function', 'timeout', 'memoize_timeout', 'key_format')
-fields for Django:
-  -> tuple ('vary_on', 'skip_arg', 'timeout', 'memoize_timeout', 'helper_class', 'assert_function', 'session_function', 'key_format')
 """,
     ),
 ]

@@ -32,15 +32,19 @@ class _DjangoFields(NamedTuple):
     helper_class: Any
     assert_function: Any
     session_function: Callable[[], str] | None
-    key_format: KeyFormat = "compatible"
 
 
 class DjangoQuickCache(_DjangoFields, ConfigMixin):
     """The caches `locmem` (for `memoize_timeout` seconds) and `default` (for `timeout` seconds).
 
     `session_function` is called at each operation on `locmem`; its text goes before the key.
-    `key_format` is 'compatible' or 'qualified'.
+    The option `key_format` is 'compatible' or 'qualified'.
     """
+
+    __module__ = "quickcache.django_quickcache"  # the path of 0.5, by which it is pickled
+
+    _options = ("key_format",)
+    key_format: KeyFormat = "compatible"
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -66,6 +70,10 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
             assert_function=self.assert_function,
             key_format=self.key_format,
         ).call()
+
+
+# As error messages name it.
+DjangoQuickCache.__new__.__qualname__ = "DjangoQuickCache.__new__"
 
 
 def tiered_django_cache(

@@ -16,6 +16,7 @@ from compat_probe import decorating, scenario
 
 import quickcache as package
 from quickcache import QuickCacheHelper, get_quickcache
+from quickcache.cache_helpers import CacheWithPresets, ForceSkipCache, TieredCache
 from quickcache.logger import assert_function, logger
 from quickcache.native_utc import UTC, ZERO, utc
 from quickcache.quickcache import ConfigMixin, QuickCache
@@ -489,3 +490,46 @@ def the_class_of_helpers(probe):
         )
     probe.step("__call__ bare", lambda: QuickCacheHelper.__new__(QuickCacheHelper)())
     probe.is_("name", (QuickCacheHelper.__name__, QuickCacheHelper.__qualname__))
+
+
+@scenario
+def fields_in_all_their_uses(probe):
+    """Options of ours are no fields: what is made of the fields is as it was."""
+    from quickcache.django_quickcache import DjangoQuickCache
+
+    class Own(QuickCache):
+        def call(self):
+            values = self._asdict()
+            helper_class = values.pop("helper_class")
+            return lambda fn: helper_class(fn, **values)
+
+    class More(namedtuple("More", (*QuickCache._fields, "extra")), ConfigMixin):
+        pass
+
+    given = (["x"], probe.cache(), None, QuickCacheHelper, assert_function)
+    probe.is_("fields", QuickCache._fields)
+    probe.is_("fields for Django", DjangoQuickCache._fields)
+    probe.step("made of a list", lambda: len(QuickCache._make(list(given))))
+    probe.step("unpacked", lambda: [*get_quickcache(cache="cache")])
+    probe.step("repr", lambda: repr(get_quickcache(cache="cache").but_with(vary_on=["x"])._fields))
+    probe.step("equal", lambda: get_quickcache(cache="cache") == get_quickcache(cache="cache"))
+    probe.step("a call of its own", lambda: Own(*given)()(lambda x: x)(1))
+    probe.step("more fields", lambda: More(*given, extra=1)._asdict()["extra"])
+    probe.step("too few", lambda: QuickCache(["x"]))
+    probe.step("too few for Django", lambda: DjangoQuickCache(["x"]))
+
+
+@scenario
+def pickles_name_the_paths_of_old(probe):
+    import pickletools
+
+    for label, value in (
+        ("UTC", utc),
+        ("tiers", TieredCache([])),
+        ("presets", CacheWithPresets(None, 1)),
+        ("configuration", QuickCache(1, 2, 3, 4, 5)),
+        ("the exception", ForceSkipCache),
+        ("the helper", QuickCacheHelper),
+    ):
+        names = [str(arg) for op, arg, _ in pickletools.genops(pickle.dumps(value, 2)) if op.name == "GLOBAL"]
+        probe.is_(label, [name for name in names if name.startswith("quickcache")])

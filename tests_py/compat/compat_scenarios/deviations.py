@@ -190,11 +190,3 @@ def two_functions_of_one_text(probe):
     one = probe.step("decorate one", make, "one")
     two = probe.step("decorate two", make, "two")
     probe.is_("one prefix", one.prefix == two.prefix)
-
-
-@scenario
-def options_of_this_package(probe):
-    from quickcache.django_quickcache import DjangoQuickCache
-
-    probe.is_("fields", get_quickcache(cache="cache")._fields)
-    probe.is_("fields for Django", DjangoQuickCache._fields)

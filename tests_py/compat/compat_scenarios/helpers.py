@@ -646,3 +646,162 @@ def one_helper_class_for_all(probe):
     Versioned.version = 2
     use(probe, f, 1)
     use(probe, quickcache(["x"], helper_class=QuickCacheHelper)(lambda x, skip=False: x), 1)
+
+
+@scenario
+def attributes_changed_behind_the_back(probe):
+    """Straight in the `__dict__` or in a list: not by setting an attribute."""
+    first, second = probe.cache("first"), probe.cache("second")
+    f = decorating(["x"], cache=first)(lambda x, y=2: (x, y))
+    helper = f.clear.__self__
+    use(probe, f, 1)
+    with mock.patch.dict(helper.__dict__, cache=second):
+        use(probe, f, 1)
+    use(probe, f, 1)
+    helper.__dict__["cache"] = second
+    use(probe, f, 1)
+    helper.__dict__["prefix"] = "P"
+    use(probe, f, 1)
+    helper.vary_on.append(("y", ()))
+    use(probe, f, 1)
+    helper.vary_on[:] = []
+    use(probe, f, 1)
+    helper.__dict__ = {**helper.__dict__, "cache": first}
+    use(probe, f, 1)
+    helper.__dict__["call"] = lambda *args, **kwargs: "its own"
+    use(probe, f, 1)
+
+
+@scenario
+def a_prefix_that_changes(probe):
+    class Changing:
+        count = 0
+
+        def __format__(self, spec):
+            self.count += 1
+            return f"v{self.count}"
+
+    f = decorating(["x"], cache=probe.cache())(lambda x: (x, "a prefix that changes"))
+    f.clear.__self__.prefix = Changing()
+    for _ in range(3):
+        probe.step("call", f, 1)
+
+
+@scenario
+def attributes_that_are_made_up(probe):
+    """One cache for each tenant, by `__getattr__`, `__getattribute__` or a property."""
+    caches = {name: probe.cache(name) for name in ("one", "two")}
+    tenant = ["one"]
+
+    class Lacking(QuickCacheHelper):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            del self.cache
+
+        def __getattr__(self, name):
+            if name == "cache":
+                return caches[tenant[0]]
+            raise AttributeError(name)
+
+    class Asking(QuickCacheHelper):
+        def __getattribute__(self, name):
+            return caches[tenant[0]] if name == "cache" else super().__getattribute__(name)
+
+    class Own(QuickCacheHelper):
+        @property
+        def cache(self):
+            probe.note("asked for the cache")
+            return caches[tenant[0]]
+
+        @cache.setter
+        def cache(self, value):
+            pass
+
+    class Setting(QuickCacheHelper):
+        def __setattr__(self, name, value):
+            self.__dict__[name] = value
+
+    for helper_class in (Lacking, Asking, Own, Setting):
+        f = decorating(["x"], cache=caches["one"], helper_class=helper_class, skip_arg="skip")(
+            lambda x, skip=False: x
+        )
+        for name in ("one", "two", "one"):
+            tenant[0] = name
+            f.clear.__self__.cache = caches[name]
+            probe.step(f"{helper_class.__name__} for {name}", f, 1)
+            probe.step("again", f, 1)
+            probe.step("skipped", f, 1, skip=True)
+
+
+@scenario
+def made_without_init(probe):
+    """Ways around `__init__` and `__setattr__` that a class in Python allows."""
+
+    class Frozen(QuickCacheHelper):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            object.__setattr__(self, "prefix", "frozen")
+
+    class Single(QuickCacheHelper):
+        one = None
+
+        def __new__(cls, *args, **kwargs):
+            if cls.one is None:
+                cls.one = object.__new__(cls)
+            return cls.one
+
+    class Local(QuickCacheHelper, threading.local):
+        pass
+
+    class Borrowing:
+        get_cache_key = QuickCacheHelper.get_cache_key
+        _serialize_for_key = QuickCacheHelper._serialize_for_key
+        _hash = staticmethod(QuickCacheHelper._hash)
+        prefix, vary_on, encoding_assert = "borrowed", [("x", ())], None
+
+        def fn(self, x):
+            return x
+
+    for helper_class in (Frozen, Single, Local):
+        f = decorating(["x"], cache=probe.cache(), helper_class=helper_class)(lambda x: x)
+        use(probe, f, 1)
+    borrowing = Borrowing()
+    borrowing.fn = lambda x: x
+    probe.step("borrowed", borrowing.get_cache_key, 1)
+
+
+@scenario
+def records_and_a_logger_that_is_patched(probe):
+    class Plain(QuickCacheHelper):
+        def get_cache_key(self, *args, **kwargs):
+            return super().get_cache_key(*args, **kwargs)
+
+    for helper_class in (QuickCacheHelper, Plain):
+        f = decorating(["x"], cache=probe.cache(), helper_class=helper_class)(lambda x: (x, "recorded"))
+        probe.step("call", f, 1)
+        with mock.patch.object(logger, "debug") as debug:
+            probe.step("hit", f, 1)
+            probe.step("miss", f, 2)
+            probe.is_("told", [list(call.args) for call in debug.call_args_list])
+        probe.step("after", f, 1)
+
+
+@scenario
+def keys_made_in_a_way_of_its_own_give_no_warning(probe):
+    class Constant(QuickCacheHelper):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.prefix = "app.v1"
+
+        def get_cache_key(self, *args, **kwargs):
+            return f"{self.prefix}:{self.fn.__qualname__}:{args}"
+
+    def one(x):
+        return x
+
+    def two(x):
+        return -x
+
+    for body in (one, two):
+        f = decorating(["x"], cache=probe.cache(), helper_class=Constant)(body)
+        use(probe, f, 1)

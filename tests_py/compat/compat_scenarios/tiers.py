@@ -3,8 +3,11 @@
 # Scenarios do what users do, the questionable included, and are as long as the list of it.
 
 import copy
+import inspect
 import pickle
+import threading
 from collections import deque
+from unittest import mock
 
 from compat_probe import decorating, scenario
 
@@ -381,3 +384,37 @@ def memory_over_another(probe):
     probe.step("peek", f.get_cached_value, 1)
     # Only the memory tier takes no other keys than text, and no other has asked for any.
     probe.is_("truth", bool(TieredCache([])))
+
+
+@scenario
+def tiers_under_a_mock_with_their_signature(probe):
+    tiers = TieredCache([probe.cache()])
+    f = decorating(["x"], cache=tiers)(lambda x: x)
+    probe.step("call", f, 1)
+    original = TieredCache.get
+
+    def spy(self, key, default=None):
+        probe.note("spied on", self is tiers, key, default)
+        return original(self, key, default)
+
+    with mock.patch.object(TieredCache, "get", autospec=True, side_effect=spy):
+        probe.step("spied on", f, 1)
+        probe.step("too many", lambda: tiers.get(1, 2, 3, 4))
+    probe.is_("a function", [inspect.isfunction(getattr(TieredCache, name)) for name in ("get", "set", "delete")])
+    for label, action in (
+        ("get nothing", lambda: tiers.get()),
+        ("set too much", lambda: tiers.set("k", 1, 2)),
+        ("delete too much", lambda: tiers.delete("k", 2)),
+        ("delete by timeout", lambda: tiers.delete("k", 2, timeout=3)),
+    ):
+        probe.step(label, action)
+
+    class Duck:
+        caches = (probe.cache("duck"),)
+
+    class Both(TieredCache, threading.local):
+        pass
+
+    probe.step("of a duck", lambda: TieredCache.get(Duck(), "k", 5))
+    probe.step("with thread-local tiers", lambda: Both([probe.cache("local")]).get("k"))
+    probe.step("by object.__new__", lambda: vars(object.__new__(TieredCache)))

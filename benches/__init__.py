@@ -1,0 +1,1 @@
+"""Benchmarks: quickcache and its peers, timed against each other. `make bench` runs them."""

@@ -1,0 +1,194 @@
+//! The way into a decorated function: a vectorcall of ours before the interpreter's own.
+//!
+//! `PyFunction_SetVectorcall` (public since CPython 3.12) has a plain Python function called through
+//! a C function. Ours asks the function's `Shortcut`; where that has no value, it goes on to the
+//! vectorcall that was there before, which runs the function's body. CPython 3.11 inlines the body
+//! instead and would never ask us.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyFunction;
+
+/// Have calls of `function`, whose one closure cell holds a `Shortcut`, try that first.
+#[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
+pub(in crate::python) fn install(_function: &Bound<'_, PyFunction>) {
+    let _ = ffi::Py_IsInitialized;
+}
+
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+pub(in crate::python) use with_gil::install;
+
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+mod with_gil {
+    use std::hint::black_box;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::ptr::null_mut;
+    use std::sync::OnceLock;
+
+    use super::{Borrowed, Bound, PyFunction, Python, ffi};
+    use crate::python::arguments::{Arguments, Keywords};
+    use crate::python::raw::Stay;
+    use crate::python::shortcut::{Answer, Shortcut, stash, unstash};
+    use pyo3::prelude::*;
+
+    unsafe extern "C" {
+        fn PyFunction_SetVectorcall(function: *mut ffi::PyObject, call: ffi::vectorcallfunc);
+    }
+
+    /// The interpreter's own vectorcall of Python functions: one for all of them.
+    static BODY: OnceLock<ffi::vectorcallfunc> = OnceLock::new();
+
+    /// Have calls of `function`, whose one closure cell holds a `Shortcut`, try that first.
+    pub(in crate::python) fn install(function: &Bound<'_, PyFunction>) {
+        let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: a live function object.
+        let Some(body) = (unsafe { (*raw).vectorcall }) else {
+            return;
+        };
+        // Another's vectorcall (a debugger's, say) is left alone.
+        if *BODY.get_or_init(|| body) as usize == body as usize {
+            // SAFETY: a live function object, and a function of this module, which is never unloaded.
+            unsafe { PyFunction_SetVectorcall(function.as_ptr(), enter) };
+        }
+    }
+
+    /// The shortcut that a function was installed with, if it is there as it was.
+    ///
+    /// A closure may be emptied by the garbage collector or by hand, and its code replaced.
+    #[inline]
+    unsafe fn shortcut_of<'a, 'py>(
+        py: Python<'py>,
+        function: *mut ffi::PyObject,
+    ) -> Option<Borrowed<'a, 'py, Shortcut>> {
+        // SAFETY: `function` is a live function object, or nobody could call it. Its closure is null
+        // or a tuple of cells, a cell's content null or a live object; all of it is read while
+        // attached, and the caller takes a reference before anything can change it.
+        let held = unsafe {
+            let function = function.cast::<ffi::PyFunctionObject>();
+            let closure = (*function).func_closure;
+            if closure.is_null() || ffi::PyTuple_GET_SIZE(closure) != 1 {
+                return None;
+            }
+            let cell = ffi::PyTuple_GET_ITEM(closure, 0);
+            let held = (*cell.cast::<ffi::PyCellObject>()).ob_ref;
+            if held.is_null() {
+                return None;
+            }
+            Borrowed::from_ptr(py, held)
+        };
+        let shortcut = held.cast_exact::<Shortcut>().ok()?;
+        // SAFETY: as above.
+        let code = unsafe { (*function.cast::<ffi::PyFunctionObject>()).func_code };
+        shortcut.get().is_for(code).then_some(shortcut)
+    }
+
+    /// What CPython calls for a decorated function.
+    unsafe extern "C" fn enter(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: CPython calls this attached.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: the arguments are as CPython hands them to a vectorcall.
+        let arguments = unsafe { arguments(py, args, nargsf, names) };
+        // SAFETY: the function called is live for the time of the call.
+        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
+            if let Some(value) = shortcut.get().near_hit(py, &arguments) {
+                return value.into_ptr();
+            }
+            // Held from here on: what runs next may empty the cell.
+            let shortcut = shortcut.to_owned();
+            if shortcut.get().begin() {
+                let found = find(&shortcut, &arguments);
+                shortcut.get().end();
+                match found {
+                    Ok(Answer::Value(value)) => return value.into_ptr(),
+                    Ok(Answer::Gap(gap)) => {
+                        let before = stash(&shortcut, &arguments, gap);
+                        // SAFETY: as CPython called us.
+                        let value = unsafe { body(function, args, nargsf, names) };
+                        unstash(before);
+                        return value;
+                    }
+                    Err(error) => {
+                        error.restore(py);
+                        return null_mut();
+                    }
+                }
+            }
+        }
+        // SAFETY: as CPython called us.
+        unsafe { body(function, args, nargsf, names) }
+    }
+
+    #[inline(never)]
+    fn find<'py>(
+        shortcut: &Bound<'py, Shortcut>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> PyResult<Answer<'py>> {
+        match catch_unwind(AssertUnwindSafe(|| Shortcut::find(shortcut, arguments))) {
+            Ok(found) => found,
+            Err(_) => Answer::panicked(shortcut),
+        }
+    }
+
+    #[inline]
+    unsafe fn arguments<'a, 'py>(
+        _py: Python<'py>,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> Arguments<'a, 'py> {
+        // SAFETY: `args` are live objects, as many as `nargsf` and `names` say, for the time of the
+        // call; `Bound` is a transparent pointer to one, and none of these is ever dropped.
+        unsafe {
+            let count = nargsf & !(1 << (usize::BITS - 1));
+            let args = args.cast::<Bound<'py, PyAny>>();
+            let keywords = if names.is_null() {
+                Keywords::None
+            } else {
+                let length = usize::try_from(ffi::PyTuple_GET_SIZE(names)).unwrap_or(0);
+                let names = (*names.cast::<ffi::PyTupleObject>()).ob_item.as_ptr();
+                Keywords::Vector(
+                    std::slice::from_raw_parts(names.cast(), length),
+                    std::slice::from_raw_parts(args.add(count), length),
+                )
+            };
+            let positional = if count == 0 {
+                &[]
+            } else {
+                std::slice::from_raw_parts(args, count)
+            };
+            Arguments::new(positional, keywords)
+        }
+    }
+
+    /// Run the function's body, in which the thread may be ended: see `raw::call`.
+    #[inline(never)]
+    unsafe fn body(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        type Call = unsafe extern "C-unwind" fn(
+            *mut ffi::PyObject,
+            *const *mut ffi::PyObject,
+            usize,
+            *mut ffi::PyObject,
+        ) -> *mut ffi::PyObject;
+        let Some(body) = BODY.get() else {
+            return null_mut();
+        };
+        let body = black_box(*body as *const ());
+        // SAFETY: the same function; hidden from the compiler, as in `raw::call`.
+        let body = unsafe { std::mem::transmute::<*const (), Call>(body) };
+        let stay = Stay;
+        // SAFETY: as CPython called `enter`.
+        let value = unsafe { body(function, args, nargsf, names) };
+        std::mem::forget(stay);
+        value
+    }
+}

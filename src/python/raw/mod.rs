@@ -1,0 +1,189 @@
+//! What of CPython's C interface PyO3 has no safe form of. All of the boundary's `unsafe` is here.
+#![allow(unsafe_code)]
+
+pub(super) mod attached;
+pub(super) mod entry;
+pub(super) mod object;
+pub(super) mod read;
+pub(super) mod watch;
+
+use std::hint::black_box;
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
+
+/// The number of the interpreter that runs this thread: a process may have several.
+pub(super) fn interpreter(_py: Python<'_>) -> i64 {
+    // SAFETY: attached, so that there is a current interpreter.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) }
+}
+
+/// The type's version: changes when the type or a base is changed; 0 where it has none.
+pub(super) fn version_tag(ty: &Bound<'_, PyType>) -> u32 {
+    // SAFETY: a live type object; the field is read while attached, which is when types change.
+    unsafe { (*ty.as_type_ptr()).tp_version_tag }
+}
+
+/// Whether the object is of this class, and not of a subclass.
+#[inline]
+pub(super) fn is_exactly(object: &Bound<'_, PyAny>, class: &Py<PyType>) -> bool {
+    // SAFETY: a live object; the field is only compared.
+    unsafe { ffi::Py_TYPE(object.as_ptr()).cast::<ffi::PyObject>() == class.as_ptr() }
+}
+
+/// Whether the function's code is still this object.
+#[inline]
+pub(super) fn has_code(function: &Bound<'_, PyFunction>, code: &Py<PyAny>) -> bool {
+    // SAFETY: a live function object; the field is only compared.
+    let current = unsafe { (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_code };
+    current == code.as_ptr()
+}
+
+/// The function's defaults for its last positional parameters; None where it has none.
+#[inline]
+pub(super) fn defaults<'py>(function: &Bound<'py, PyFunction>) -> Option<Bound<'py, PyTuple>> {
+    // SAFETY: a live function object, whose field is null, None or a tuple; a new reference is taken
+    // while attached, before anything can change the field.
+    let defaults = unsafe {
+        let defaults = (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_defaults;
+        Bound::from_borrowed_ptr_or_opt(function.py(), defaults)
+    };
+    defaults?.cast_into::<PyTuple>().ok()
+}
+
+/// How many defaults the function has for its last positional parameters.
+#[inline]
+pub(super) fn count_of_defaults(function: &Bound<'_, PyFunction>) -> usize {
+    // SAFETY: a live function object, whose field is null, None or a tuple; nothing runs between.
+    let count = unsafe {
+        let defaults = (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_defaults;
+        if defaults.is_null() || ffi::PyTuple_Check(defaults) == 0 {
+            0
+        } else {
+            ffi::PyTuple_GET_SIZE(defaults)
+        }
+    };
+    usize::try_from(count).unwrap_or(0)
+}
+
+/// Call a Python object, in which the thread may be ended.
+///
+/// Up to CPython 3.13, a daemon thread that wants to go on while the interpreter shuts down is ended
+/// by `pthread_exit`, which unwinds its stack; Rust would take that for a foreign exception and abort
+/// the process. So the calls in which a thread is likely to wait are made by a function that unwinding
+/// may enter, and stops there, and the thread with it, until the process is gone.
+pub(super) fn call<'py>(
+    callable: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Call = unsafe extern "C-unwind" fn(
+        *mut ffi::PyObject,
+        *mut ffi::PyObject,
+        *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject;
+    let call = black_box(ffi::PyObject_Call as *const ());
+    // SAFETY: the same function; hidden from the compiler, which takes it for one that never unwinds.
+    let call = unsafe { std::mem::transmute::<*const (), Call>(call) };
+    let kwargs = kwargs.map_or(std::ptr::null_mut(), Bound::as_ptr);
+    let result = {
+        let stay = Stay;
+        // SAFETY: live objects of the types that are asked for; null says that there are no keywords.
+        let result = unsafe { call(callable.as_ptr(), args.as_ptr(), kwargs) };
+        std::mem::forget(stay);
+        result
+    };
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
+}
+
+/// `object.name`, in which the thread may be ended: see `call`.
+#[inline]
+pub(super) fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Py<PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Get =
+        unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+    let get = black_box(ffi::PyObject_GetAttr as *const ());
+    // SAFETY: the same function; hidden from the compiler, as in `call`.
+    let get = unsafe { std::mem::transmute::<*const (), Get>(get) };
+    let stay = Stay;
+    // SAFETY: live objects.
+    let value = unsafe { get(object.as_ptr(), name.as_ptr()) };
+    std::mem::forget(stay);
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(object.py(), value) }
+}
+
+/// The object's own `__dict__`, made if it has yet to be; None for objects that have none.
+pub(super) fn own_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    // SAFETY: a live object; a new reference, or null with an exception set.
+    let dict = unsafe {
+        Bound::from_owned_ptr_or_err(
+            object.py(),
+            ffi::PyObject_GenericGetDict(object.as_ptr(), std::ptr::null_mut()),
+        )
+    };
+    dict.ok()?.cast_into_exact::<PyDict>().ok()
+}
+
+/// The object's own `__dict__`, in a form in which changes of attributes are changes of the dict.
+///
+/// Since CPython 3.13 the values of a new object's attributes lie in the object itself, and setting
+/// one tells no watcher of the dict. So such a dict is replaced by an ordinary one.
+pub(super) fn ordinary_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    let dict = own_dict(object)?;
+    // SAFETY: a live dict; the field is only compared.
+    let is_ordinary = unsafe {
+        (*dict.as_ptr().cast::<ffi::PyDictObject>())
+            .ma_values
+            .is_null()
+    };
+    if is_ordinary {
+        return Some(dict);
+    }
+    let ordinary = PyDict::new(object.py());
+    ordinary.update(dict.as_mapping()).ok()?;
+    let name = intern!(object.py(), "__dict__");
+    // SAFETY: live objects, attached. `PyObject_GenericSetDict` would leave the values in the object.
+    let code =
+        unsafe { ffi::PyObject_GenericSetAttr(object.as_ptr(), name.as_ptr(), ordinary.as_ptr()) };
+    if code != 0 {
+        let _refused = PyErr::take(object.py());
+        return None;
+    }
+    Some(ordinary)
+}
+
+/// A module's attribute, imported in a way that the thread may be ended in: see `call`.
+pub(super) fn imported<'py>(
+    py: Python<'py>,
+    module: &str,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Import = unsafe extern "C-unwind" fn(*mut ffi::PyObject) -> *mut ffi::PyObject;
+    let import = black_box(ffi::PyImport_Import as *const ());
+    // SAFETY: the same function; hidden from the compiler, as in `call`.
+    let import = unsafe { std::mem::transmute::<*const (), Import>(import) };
+    let module = PyString::new(py, module);
+    let stay = Stay;
+    // SAFETY: a live str.
+    let imported = unsafe { import(module.as_ptr()) };
+    std::mem::forget(stay);
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, imported) }?.getattr(name)
+}
+
+/// Ends no thread, but keeps it where it is.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
