@@ -38,9 +38,11 @@ pub struct Front<V> {
     bound: usize,
     /// Where the last sweep ended.
     swept: usize,
+    /// Moves with each slot that is written: see `Seat`.
+    changes: u32,
     hits: u64,
-    /// Hits that `take_hits` has not yet told of.
-    untold: u64,
+    /// Of these, those that the tier has counted.
+    told: u64,
 }
 
 /// A slot in a cache line of its own.
@@ -120,7 +122,10 @@ impl<V> Slot<V> {
     fn is_under(&self, words: &[u64], hash: u64) -> bool {
         match self {
             // The rest of the slot's words are zeros then: see `key::local`.
-            Self::Short { key, .. } => key.get(..words.len()) == Some(words),
+            // Compared one by one: a call of memcmp takes longer than all of a short key.
+            Self::Short { key, .. } => {
+                words.len() <= INLINE && words.iter().zip(key).all(|(word, own)| word == own)
+            }
             Self::Long { hash: own, key, .. } => *own == hash && **key == *words,
             Self::Free | Self::Gone => false,
         }
@@ -171,6 +176,13 @@ impl<V> Slot<V> {
     }
 }
 
+/// Where a copy was found: as long as no slot was written since, the same key's is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    place: usize,
+    changes: u32,
+}
+
 /// Where a key is to be put.
 enum Place {
     /// In a slot that is not free: of the same key, of a copy that counts no more, or of a mark.
@@ -191,8 +203,9 @@ impl<V: Clone> Front<V> {
                 bound => bound.checked_next_power_of_two().unwrap_or(1 << 62),
             },
             swept: 0,
+            changes: 0,
             hits: 0,
-            untold: 0,
+            told: 0,
         }
     }
 
@@ -206,41 +219,62 @@ impl<V: Clone> Front<V> {
         self.copies == 0
     }
 
-    /// The copy under a key, if it counts. None too where the tier should be asked all the same, to
-    /// know of the use: once in many hits, and once in each of its eras.
-    #[inline]
+    /// The copy under a key, if it counts, and where it was. None too where the tier should be asked
+    /// all the same, to know of the use: once in many hits, and once in each of its eras.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // it is most of a hit
     pub fn get(
         &mut self,
         words: &[u64],
         epochs: &Epochs,
         clock: &impl Clock,
         era: u8,
-    ) -> Option<V> {
+    ) -> Option<(V, Seat)> {
         let mask = self.slots.len().checked_sub(1)?;
         let hash = self.hasher.hash(words);
         let start = slot_of(hash);
         for place in start..start + WINDOW {
             let slot = &self.slots[place & mask].0;
             if slot.is_under(words, hash) {
-                let copied = slot.copied()?;
-                let counts = epochs.is_current(copied.epoch)
-                    && !copied.deadline.has_passed(clock)
-                    && copied.words.is_of(era);
-                if !counts {
-                    return None;
-                }
-                self.hits += 1;
-                if self.hits.is_multiple_of(SAMPLED) {
-                    return None;
-                }
-                self.untold += 1;
-                return Some(copied.value.clone());
+                let seat = Seat {
+                    place: place & mask,
+                    changes: self.changes,
+                };
+                return Some((self.get_again(seat, epochs, clock, era)?, seat));
             }
             if matches!(slot, Slot::Free) {
                 return None;
             }
         }
         None
+    }
+
+    /// The copy that was found at a seat, on the same conditions.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    pub fn get_again(
+        &mut self,
+        seat: Seat,
+        epochs: &Epochs,
+        clock: &impl Clock,
+        era: u8,
+    ) -> Option<V> {
+        if seat.changes != self.changes {
+            return None;
+        }
+        let copied = self.slots.get(seat.place)?.0.copied()?;
+        let counts = epochs.is_current(copied.epoch)
+            && !copied.deadline.has_passed(clock)
+            && copied.words.is_of(era);
+        if !counts {
+            return None;
+        }
+        self.hits += 1;
+        if self.hits.is_multiple_of(SAMPLED) {
+            self.told += 1;
+            return None;
+        }
+        Some(copied.value.clone())
     }
 
     /// Keep a copy under a key. Values that are let go are pushed to `dead`.
@@ -309,6 +343,7 @@ impl<V: Clone> Front<V> {
 
     /// Put a slot in the place of another, whose value is let go.
     fn replace(&mut self, place: usize, slot: Slot<V>, dead: &mut Vec<V>) {
+        self.changes = self.changes.wrapping_add(1);
         match std::mem::replace(&mut self.slots[place].0, slot) {
             Slot::Free => {}
             Slot::Gone => self.marks -= 1,
@@ -360,6 +395,7 @@ impl<V: Clone> Front<V> {
     }
 
     fn rebuild(&mut self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<V>) {
+        self.changes = self.changes.wrapping_add(1);
         let fresh = (0..slots).map(|_| Line(Slot::Free)).collect();
         let old = std::mem::replace(&mut self.slots, fresh);
         (self.copies, self.marks, self.swept) = (0, 0, 0);
@@ -410,6 +446,7 @@ impl<V: Clone> Front<V> {
 
     /// Let go of everything.
     pub fn clear(&mut self, dead: &mut Vec<V>) {
+        self.changes = self.changes.wrapping_add(1);
         let slots = std::mem::take(&mut self.slots);
         dead.extend(slots.into_iter().filter_map(|line| line.0.into_value()));
         (self.copies, self.marks, self.swept) = (0, 0, 0);
@@ -417,7 +454,9 @@ impl<V: Clone> Front<V> {
 
     /// Hits since this was last asked, which the tier has not counted.
     pub fn take_hits(&mut self) -> u64 {
-        std::mem::take(&mut self.untold)
+        let untold = self.hits - self.told;
+        self.told = self.hits;
+        untold
     }
 
     /// The values held, for the garbage collector.

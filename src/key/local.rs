@@ -5,11 +5,11 @@
 //! the values are. It is exact, never a hash. Equal local keys have equal wire keys; values that only
 //! meet in the wire key (a text and its bytes) have different local ones.
 //!
-//! Bytes are gathered into words of 64 bits, on the stack up to 256 bytes: what is written in words
+//! Bytes are gathered into words of 64 bits, on the stack up to 64 bytes: what is written in words
 //! can be read in words at once, while bytes that were just written would first have to reach memory.
 
 /// Words that a key may have without an allocation.
-const ON_STACK: usize = 32;
+const ON_STACK: usize = 8;
 /// Keys up to this many words are hashed by folding: 1 to 3 ns less than ahash.
 const FOLDED: usize = 6;
 /// The longest ASCII text whose length fits into its tag.
@@ -87,9 +87,10 @@ impl Default for LocalKey {
     }
 }
 
+#[allow(clippy::inline_always)] // so that what is being written stays in registers
 impl LocalKey {
     /// No value yet.
-    #[inline]
+    #[inline(always)]
     pub fn new() -> Self {
         Self {
             words: [0; ON_STACK],
@@ -101,13 +102,13 @@ impl LocalKey {
     }
 
     /// A value that is its tag alone.
-    #[inline]
+    #[inline(always)]
     pub fn constant(&mut self, constant: Constant) {
         self.put(constant as u64, 1);
     }
 
     /// An integer.
-    #[inline]
+    #[inline(always)]
     pub fn integer(&mut self, value: i64) {
         if let Ok(small) = i32::try_from(value) {
             self.put(
@@ -121,7 +122,7 @@ impl LocalKey {
     }
 
     /// A payload of at most 16 bytes, as many as its tag always has.
-    #[inline]
+    #[inline(always)]
     pub fn fixed(&mut self, tag: Fixed, payload: u128, bytes: u32) {
         let [low, high] = [payload as u64, (payload >> 64) as u64];
         self.put(tag as u64, 1);
@@ -132,7 +133,7 @@ impl LocalKey {
     }
 
     /// ASCII text.
-    #[inline]
+    #[inline(always)]
     pub fn ascii(&mut self, text: &[u8]) {
         match u64::try_from(text.len()) {
             Ok(length) if length <= SHORT as u64 => {
@@ -151,14 +152,14 @@ impl LocalKey {
     }
 
     /// The beginning of a container.
-    #[inline]
+    #[inline(always)]
     pub fn container(&mut self, container: Container, elements: usize) {
         self.put(container as u64, 1);
         self.put(elements as u64, 8);
     }
 
     /// The low `bytes` bytes of a value whose others are 0: 1 to 8.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, value: u64, bytes: u32) {
         let bits = self.bits + 8 * bytes;
         let word = self.partial | value << self.bits;
@@ -173,7 +174,7 @@ impl LocalKey {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
@@ -184,7 +185,7 @@ impl LocalKey {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, word: u64) {
         if let Some(place) = self.words.get_mut(self.used) {
             *place = word;
@@ -197,13 +198,14 @@ impl LocalKey {
     #[cold]
     fn spill(&mut self, word: u64) {
         if self.spilled.is_empty() {
+            self.spilled.reserve(4 * ON_STACK);
             self.spilled.extend_from_slice(&self.words);
         }
         self.spilled.push(word);
     }
 
     /// All values written: the words of the key.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&mut self) -> &[u64] {
         if self.bits > 0 {
             let partial = self.partial;
@@ -216,6 +218,62 @@ impl LocalKey {
         } else {
             &self.words[..self.used]
         }
+    }
+}
+
+/// The local key of one short value, made at once.
+#[derive(Debug)]
+pub struct ShortKey {
+    words: [u64; SHORTEST],
+    used: usize,
+}
+
+/// The most words of a short key.
+const SHORTEST: usize = 5;
+
+#[allow(clippy::inline_always)] // so that it stays in registers
+impl ShortKey {
+    /// The key of an integer; None if it takes more.
+    #[inline(always)]
+    pub fn integer(value: i64) -> Option<Self> {
+        let small = i32::try_from(value).ok()?;
+        let word = Fixed::Small as u64 | u64::from(small.cast_unsigned()) << 8;
+        Some(Self {
+            words: [word, 0, 0, 0, 0],
+            used: 1,
+        })
+    }
+
+    /// The key of ASCII text; None if it takes more.
+    #[inline(always)]
+    pub fn ascii(text: &[u8]) -> Option<Self> {
+        let length = text.len();
+        if length >= 8 * SHORTEST {
+            return None;
+        }
+        let mut words = [0; SHORTEST];
+        let tag = 0x20 + length as u64;
+        let Some((first, _)) = text.split_first_chunk::<8>() else {
+            words[0] = tag | short_word(text) << 8;
+            return Some(Self { words, used: 1 });
+        };
+        words[0] = tag | u64::from_le_bytes(*first) << 8;
+        let (chunks, rest) = text[7..].as_chunks::<8>();
+        for (word, chunk) in words[1..].iter_mut().zip(chunks) {
+            *word = u64::from_le_bytes(*chunk);
+        }
+        let mut used = 1 + chunks.len();
+        if let Some(word) = words.get_mut(used).filter(|_| !rest.is_empty()) {
+            *word = short_word(rest);
+            used += 1;
+        }
+        Some(Self { words, used })
+    }
+
+    /// The words of the key.
+    #[inline(always)]
+    pub fn words(&self) -> &[u64] {
+        &self.words[..self.used.min(SHORTEST)]
     }
 }
 

@@ -3,6 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::raw::read;
+
 /// One call's arguments.
 pub(super) struct Arguments<'a, 'py> {
     positional: &'a [Bound<'py, PyAny>],
@@ -16,7 +18,7 @@ pub(super) struct Arguments<'a, 'py> {
 pub(super) enum Keywords<'a, 'py> {
     None,
     /// Names and values, in order.
-    Vector(&'a [Bound<'py, PyAny>], &'a [Bound<'py, PyAny>]),
+    Vector(Borrowed<'a, 'py, PyTuple>, &'a [Bound<'py, PyAny>]),
     Dict(&'a Bound<'py, PyDict>),
 }
 
@@ -69,7 +71,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
             Keywords::None => Ok(PyDict::new(py)),
             Keywords::Vector(names, values) => {
                 let dict = PyDict::new(py);
-                for (name, value) in names.iter().zip(values) {
+                for (name, value) in read::items(names).iter().zip(values) {
                     dict.set_item(name, value)?;
                 }
                 Ok(dict)
@@ -84,6 +86,7 @@ impl<'a, 'py> Arguments<'a, 'py> {
             Keywords::None => Ok(None),
             Keywords::Dict(dict) => dict.get_item(name),
             Keywords::Vector(names, values) => {
+                let names = read::items(names);
                 // Names in code are interned, and so are nearly all keywords.
                 if let Some(place) = names.iter().position(|given| given.is(name)) {
                     return Ok(values.get(place).cloned());
@@ -98,14 +101,15 @@ impl<'a, 'py> Arguments<'a, 'py> {
         }
     }
 
-    /// Whether these are the very objects that others are.
-    pub(super) fn are_those(&self, other: &[usize]) -> bool {
-        let mut given = self.addresses();
-        other.iter().all(|address| given.next() == Some(*address)) && given.next().is_none()
-    }
-
-    /// Where the positional arguments lie.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = usize> {
-        self.positional.iter().map(|value| value.as_ptr().addr())
+    /// Where the arguments lie: the positional ones, then the others in order.
+    pub(super) fn addresses(&self) -> Vec<usize> {
+        let address = |value: &Bound<'py, PyAny>| value.as_ptr().addr();
+        let mut addresses: Vec<usize> = self.positional.iter().map(address).collect();
+        match self.keywords {
+            Keywords::None => {}
+            Keywords::Vector(_, values) => addresses.extend(values.iter().map(address)),
+            Keywords::Dict(dict) => addresses.extend(dict.values().iter().map(|v| address(&v))),
+        }
+        addresses
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Signature {
     positional: usize,
     has_varargs: bool,
     has_varkeywords: bool,
+    /// Whether there is one parameter, which can be given by place.
+    is_of_one: bool,
 }
 
 impl Signature {
@@ -53,6 +55,7 @@ impl Signature {
             positional,
             has_varargs: flags & VARARGS != 0,
             has_varkeywords: flags & VARKEYWORDS != 0,
+            is_of_one: (positional, keyword_only) == (1, 0),
             code: code.unbind(),
         }))
     }
@@ -77,6 +80,57 @@ impl Signature {
         Ok(None)
     }
 
+    /// Whether an argument of this place can only be the parameter's.
+    #[inline]
+    pub(super) fn is_positional(&self, slot: usize) -> bool {
+        slot < self.positional
+    }
+
+    /// Whether the function's code is the one that this was made of.
+    #[inline]
+    pub(super) fn has_its_code(&self, py: Python<'_>) -> bool {
+        raw::has_code(self.function.bind(py), &self.code)
+    }
+
+    /// Whether a call gives a value to every parameter, so that it depends on no defaults.
+    pub(super) fn is_filled_by(&self, arguments: &Arguments<'_, '_>) -> bool {
+        let named = match arguments.keywords() {
+            Keywords::None => 0,
+            Keywords::Vector(names, _) => names.len(),
+            Keywords::Dict(_) => return false,
+        };
+        !self.has_varargs
+            && !self.has_varkeywords
+            && arguments.positional().len() + named == self.names.len()
+    }
+
+    /// The value that a call gives to a parameter, and its place among the arguments.
+    pub(super) fn place_of<'a, 'py>(
+        &self,
+        arguments: &Arguments<'a, 'py>,
+        slot: usize,
+    ) -> Option<(usize, &'a Bound<'py, PyAny>)> {
+        if let Some(value) = arguments.positional().get(slot) {
+            return Some((slot, value));
+        }
+        let Keywords::Vector(names, values) = arguments.keywords() else {
+            return None;
+        };
+        let name = &self.names[slot];
+        let place = raw::read::items(names)
+            .iter()
+            .position(|given| given.is(name))?;
+        Some((arguments.positional().len() + place, values.get(place)?))
+    }
+
+    /// Whether the function has one parameter, and the call gives it by place.
+    #[inline]
+    pub(super) fn takes_one(&self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> bool {
+        self.is_of_one
+            && matches!(arguments.keywords(), Keywords::None)
+            && raw::has_code(self.function.bind(py), &self.code)
+    }
+
     /// Whether the call is one of the ordinary right ones; if not, Python is to say what is wrong.
     /// Runs no Python, but where a keyword is no exact str.
     #[inline]
@@ -92,6 +146,7 @@ impl Signature {
         self.accepts_named(py, arguments).unwrap_or(false)
     }
 
+    #[inline(never)]
     fn accepts_named(&self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> PyResult<bool> {
         let given = arguments.positional().len().min(self.positional);
         let mut bound = 0_u64;
@@ -111,7 +166,7 @@ impl Signature {
         match arguments.keywords() {
             Keywords::None => {}
             Keywords::Vector(names, _) => {
-                for name in names {
+                for name in raw::read::items(names) {
                     if !take(name)? {
                         return Ok(false);
                     }
@@ -184,6 +239,16 @@ impl Signature {
         {
             return Ok(Some(Value::Given(value)));
         }
+        self.other_value(py, arguments, slot)
+    }
+
+    #[inline(never)]
+    fn other_value<'a, 'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Arguments<'a, 'py>,
+        slot: usize,
+    ) -> PyResult<Option<Value<'a, 'py>>> {
         if let Some(value) = arguments.named(self.names[slot].bind(py))? {
             return Ok(Some(Value::Own(value)));
         }

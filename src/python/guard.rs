@@ -7,7 +7,6 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -66,12 +65,16 @@ impl Seal {
         }
     }
 
-    /// The sealed class and its version, while it is unchanged; None otherwise, and where it has no
-    /// version.
-    pub(super) fn version(&self, py: Python<'_>) -> Option<Version> {
-        let (class, _) = self.originals.get(py)?;
-        let class = class.bind(py);
-        self.is_unchanged(class).then(|| Version::of(class))?
+    /// Have changes of the sealed class noticed, and of an object's own attributes. False where that
+    /// cannot be had.
+    pub(super) fn watch(&self, object: &Bound<'_, PyAny>) -> bool {
+        let class = self
+            .originals
+            .get(object.py())
+            .map(|(class, _)| class.bind(object.py()));
+        class.is_some_and(watch_class)
+            && (!self.has_dict
+                || raw::ordinary_dict(object).is_some_and(|dict| raw::watch::watch(&dict)))
     }
 
     fn is_unchanged(&self, class: &Bound<'_, PyType>) -> bool {
@@ -97,11 +100,6 @@ impl Seal {
             .all(|(name, original)| class.getattr(*name).is_ok_and(|method| method.is(original)))
     }
 
-    /// Have changes of an object's own attributes noticed. False where that cannot be had.
-    pub(super) fn watch(&self, object: &Bound<'_, PyAny>) -> bool {
-        !self.has_dict || raw::ordinary_dict(object).is_some_and(|dict| raw::watch::watch(&dict))
-    }
-
     /// Whether the object itself has nothing by the names of the sealed methods.
     pub(super) fn is_not_shadowed(&self, object: &Bound<'_, PyAny>) -> bool {
         if !self.has_dict {
@@ -121,40 +119,10 @@ impl Seal {
     }
 }
 
-/// A class at one moment: as long as it has this version, neither it nor a base was changed.
-pub(super) struct Version {
-    class: Py<PyType>,
-    tag: u32,
-}
-
-impl Version {
-    /// The version of a class; None where it has run out of them.
-    pub(super) fn of(class: &Bound<'_, PyType>) -> Option<Self> {
-        match raw::version_tag(class) {
-            0 => None,
-            tag => Some(Self {
-                class: class.clone().unbind(),
-                tag,
-            }),
-        }
-    }
-
-    /// Whether the class is as it was.
-    #[inline]
-    pub(super) fn holds(&self, py: Python<'_>) -> bool {
-        raw::version_tag(self.class.bind(py)) == self.tag
-    }
-
-    /// Whether this is the very class of `object`, as it was.
-    #[inline]
-    pub(super) fn holds_for(&self, object: &Bound<'_, PyAny>) -> bool {
-        raw::is_exactly(object, &self.class) && self.holds(object.py())
-    }
-
-    /// Show the class to the garbage collector.
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.class)
-    }
+/// Have changes of a class noticed. False where that cannot be had, or no more: a class that was
+/// changed too often has no version left, and no watcher is told of its changes.
+pub(super) fn watch_class(class: &Bound<'_, PyType>) -> bool {
+    raw::version_tag(class) != 0 && raw::watch::watch_class(class)
 }
 
 /// `MemoryCache`.

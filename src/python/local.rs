@@ -9,31 +9,57 @@ use pyo3::types::{
 
 use super::raw::read;
 use super::value::loaded;
-use crate::key::local::{Constant, Container, Fixed, LocalKey, Text};
+use crate::key::local::{Constant, Container, Fixed, LocalKey, ShortKey, Text};
 
 /// Containers within one another that a local key can have; deeper values go by their wire key.
 const DEEPEST: usize = 8;
 
 /// Write a value. False, and nothing to be done with the key, for values that only the wire key can
 /// tell. Runs no Python.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)] // for the two kinds of value that most keys are made of
 pub(super) fn write(key: &mut LocalKey, value: &Bound<'_, PyAny>) -> bool {
-    if let Ok(number) = value.cast_exact::<PyInt>() {
-        let Some(number) = read::integer(number) else {
-            return false;
-        };
+    if let Ok(number) = value.cast_exact::<PyInt>()
+        && let Some(number) = read::integer(number)
+    {
         key.integer(number);
-        true
-    } else if let Ok(text) = value.cast_exact::<PyString>() {
-        if let Some(text) = read::ascii_text(text) {
-            key.ascii(text);
-            true
-        } else {
-            write_utf8(key, text)
-        }
-    } else {
-        write_other(key, value, 0)
+        return true;
     }
+    if let Ok(text) = value.cast_exact::<PyString>()
+        && let Some(text) = read::ascii_text(text)
+    {
+        key.ascii(text);
+        return true;
+    }
+    write_other(key, value, 0)
+}
+
+/// Whether a value never changes, and is small enough to be kept alive for a while.
+pub(super) fn is_lasting(value: &Bound<'_, PyAny>) -> bool {
+    let is_atom = |value: &Bound<'_, PyAny>| {
+        value.is_exact_instance_of::<PyInt>()
+            || value.is_exact_instance_of::<PyBool>()
+            || value.is_exact_instance_of::<PyFloat>()
+            || value.is_none()
+            || value
+                .cast_exact::<PyString>()
+                .is_ok_and(|text| read::ascii_text(text).is_some_and(|text| text.len() <= 1_000))
+    };
+    is_atom(value)
+        || value
+            .cast_exact::<PyTuple>()
+            .is_ok_and(|tuple| tuple.len() <= 8 && tuple.as_slice().iter().all(is_atom))
+}
+
+/// The key of one value, if it is short.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub(super) fn short(value: &Bound<'_, PyAny>) -> Option<ShortKey> {
+    if let Ok(number) = value.cast_exact::<PyInt>() {
+        return ShortKey::integer(read::integer(number)?);
+    }
+    let text = value.cast_exact::<PyString>().ok()?;
+    ShortKey::ascii(read::ascii_text(text)?)
 }
 
 #[inline(never)]
@@ -61,6 +87,9 @@ fn write_other(key: &mut LocalKey, value: &Bound<'_, PyAny>, depth: usize) -> bo
             depth < DEEPEST && write_other(key, item, depth + 1)
         }
     };
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        return write_utf8(key, text);
+    }
     if value.is_none() {
         key.constant(Constant::None);
     } else if let Ok(flag) = value.cast_exact::<PyBool>() {

@@ -12,6 +12,7 @@ mod key;
 mod local;
 mod logging;
 mod memory_cache;
+mod near;
 mod plan;
 mod raw;
 mod shortcut;

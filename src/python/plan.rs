@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple, PyType};
 use smallvec::SmallVec;
 
 use super::arguments::Arguments;
-use super::bind::{Call, Signature, Value};
+use super::bind::{Call, Signature};
 use super::codes::Coder;
 use super::guard::HELPER_KEYS;
 use super::key::Key;
@@ -114,6 +114,20 @@ impl Plan {
             }
         });
         are_same && made.varies_as_before(py)
+    }
+
+    /// The function's parameters, if they are of a kind that is bound in Rust.
+    #[inline]
+    pub(super) fn signature(&self) -> Option<&Signature> {
+        self.0.as_ref()?.signature.as_ref()
+    }
+
+    /// Whether the list `vary_on` has in it what it had.
+    #[inline]
+    pub(super) fn varies_as_before(&self, py: Python<'_>) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|made| made.varies_as_before(py))
     }
 
     pub(super) fn made(&self) -> PyResult<&Made> {
@@ -229,13 +243,7 @@ impl Made {
         vary_on
             .bind(py)
             .cast_exact::<PyList>()
-            .map_or(true, |list| {
-                list.len() == self.varied.len()
-                    && list
-                        .iter()
-                        .zip(&self.varied)
-                        .all(|(part, known)| part.is(known))
-            })
+            .map_or(true, |list| raw::read::has_in_it(list, &self.varied))
     }
 
     pub(super) fn function<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyAny>> {
@@ -442,17 +450,6 @@ impl Argument {
 
     fn value<'py>(&self, call: &Call<'_, 'py>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         call.value(self.name.bind(py), self.slot)
-    }
-
-    /// Its value in a call that the signature accepts; None where it takes more to tell.
-    #[inline]
-    pub(super) fn near_value<'a, 'py>(
-        &self,
-        signature: &Signature,
-        py: Python<'py>,
-        arguments: &Arguments<'a, 'py>,
-    ) -> Option<Value<'a, 'py>> {
-        signature.value(py, arguments, self.slot?).ok()?
     }
 }
 

@@ -6,67 +6,53 @@
 //! anew, or leaves the call to the helper's methods.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFunction, PyTuple};
-use smallvec::SmallVec;
+use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
 
 use super::arguments::Arguments;
 use super::gap::{Fill, Gap};
-use super::guard::{HELPER_CALL, Version};
+use super::guard::{HELPER_CALL, watch_class};
 use super::key::Key;
-use super::memory_cache::MemoryCache;
-use super::plan::{self, Made, Plan, Skip, Values, VaryOn};
+use super::near::{Memo, Near};
+use super::plan::{self, Made, Plan, Values};
 use super::raw::attached::Attached;
-use super::raw::object::Object;
 use super::raw::{self, watch};
 use super::tiered::{self, Asked, FirstMemory, PrefixText};
 use super::{local, logging, value};
-use crate::clock::Clock;
-use crate::flow::copies::Copies;
-use crate::flow::front::{Front, Held};
-use crate::flow::generation::Epochs;
 use crate::key::local::{Container, LocalKey};
-
-/// A front behind its lock, as the tier knows it.
-type Near = Attached<Front<Object>>;
-
-impl Copies<Object> for Near {
-    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<Object>) -> usize {
-        self.try_with(|front| front.sweep(slots, epochs, now, dead))
-            .unwrap_or(0)
-    }
-
-    fn clear(&self, dead: &mut Vec<Object>) {
-        self.try_with(|front| front.clear(dead));
-    }
-
-    fn take_hits(&self) -> u64 {
-        self.try_with(Front::take_hits).unwrap_or(0)
-    }
-}
 
 /// What stands before the body of one decorated function.
 #[pyclass(module = "quickcache._native", name = "_Shortcut", frozen)]
 pub(super) struct Shortcut {
     helper: Py<PyAny>,
-    /// The code of the function that it was installed for.
+    /// The code of the function that it was installed for, and its address.
     code: OnceLock<Py<PyAny>>,
-    armed: Attached<Option<Armed>>,
+    code_at: AtomicUsize,
+    armed: Attached<Option<Hot>>,
     /// Whether a call is on its way in Rust, which a call within it then is not.
     busy: AtomicBool,
+}
+
+/// What a call looks at first.
+struct Hot {
+    armed: Arc<Armed>,
+    /// The last hit's arguments.
+    memo: Memo,
 }
 
 /// All that a call needs to know, and what says that it is still so.
 struct Armed {
     plan: Py<Plan>,
-    class: Version,
-    changes: u32,
-    /// The memory tier that is asked first, and the copies of what it holds.
-    near: Option<(FirstMemory, Arc<Near>)>,
+    class: Py<PyType>,
+    /// The changes of what is watched, when this was made; None where changes are not noticed.
+    changes: Option<u32>,
+    near: Option<Near>,
+    /// Whether nobody wanted debug lines then.
+    is_quiet: bool,
 }
 
 /// What there is for a call.
@@ -79,35 +65,47 @@ impl Armed {
     /// Whether all is as it was when this was made.
     #[inline]
     fn stands(&self, helper: &Bound<'_, PyAny>) -> bool {
-        let py = helper.py();
-        self.changes == watch::changes()
-            && self.class.holds_for(helper)
-            && self.near.as_ref().is_none_or(|(first, _)| first.stands(py))
+        self.changes == Some(watch::changes())
+            && raw::is_exactly(helper, &self.class)
             && self
-                .plan
-                .get()
-                .made()
-                .is_ok_and(|made| made.varies_as_before(py))
+                .near
+                .as_ref()
+                .is_none_or(|near| near.first.is_first(helper.py()))
+            && self.plan.get().varies_as_before(helper.py())
+    }
+
+    /// The same where changes are not noticed: asked of everything.
+    #[inline(never)]
+    fn is_found_standing(&self, helper: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if self.changes.is_some() || !may_shortcut(helper) {
+            return Ok(false);
+        }
+        let fits = raw::own_dict(helper).is_some_and(|dict| self.plan.get().fits(&dict));
+        let first = FirstMemory::of(self.plan.get().made()?.cache(helper.py())?)?;
+        let is_same = match (&first, &self.near) {
+            (Some(first), Some(near)) => first.is_as(&near.first),
+            (None, None) => true,
+            _ => false,
+        };
+        Ok(fits && is_same)
     }
 }
 
-/// What is taken out of `Armed` for one call.
-struct Taken<'py> {
-    plan: Bound<'py, Plan>,
-    near: Option<TakenNear<'py>>,
-}
-
-struct TakenNear<'py> {
-    cache: Bound<'py, MemoryCache>,
-    prefix: Option<Bound<'py, PyAny>>,
-    front: Arc<Near>,
+/// Whether a helper is one of those whose calls are made in Rust.
+fn may_shortcut(helper: &Bound<'_, PyAny>) -> bool {
+    let class = helper.get_type();
+    HELPER_CALL.is_not_shadowed(helper)
+        && HELPER_CALL.holds_for_class(&class)
+        && plan::has_own_keys(helper)
+        && plan::is_plain(&class)
+        && plan::has_all(helper)
 }
 
 impl Shortcut {
     /// Whether it was installed for a function with this code.
     #[inline]
     pub(super) fn is_for(&self, code: *mut pyo3::ffi::PyObject) -> bool {
-        self.code.get().is_some_and(|own| own.as_ptr() == code)
+        self.code_at.load(Ordering::Relaxed) == code.addr()
     }
 
     /// Begin a call in Rust. False if one is under way: a call within a call is then one of the
@@ -129,24 +127,13 @@ impl Shortcut {
         py: Python<'py>,
         arguments: &Arguments<'_, 'py>,
     ) -> Option<Bound<'py, PyAny>> {
-        if !logging::is_quiet() {
-            return None;
-        }
-        let object = self.armed.with(py, |armed| {
-            let armed = armed.as_ref()?;
-            let (first, front) = armed.near.as_ref()?;
-            if first.prefix.is_some() || !armed.stands(self.helper.bind(py)) {
+        let object = self.armed.with(py, |hot| {
+            let Hot { armed, memo } = hot.as_mut()?;
+            let near = armed.near.as_ref()?;
+            if !armed.is_quiet || !armed.stands(self.helper.bind(py)) {
                 return None;
             }
-            let mut key = LocalKey::new();
-            let made = armed.plan.get().made().ok()?;
-            if !write_near(&mut key, made, py, arguments) {
-                return None;
-            }
-            let tier = first.cache.get().tier();
-            front.with(py, |front| {
-                front.get(key.finish(), tier.epochs(), tier.clock(), tier.era())
-            })?
+            near.hit(py, armed.plan.get().signature()?, arguments, memo)
         })??;
         value::to_value(object, py).ok()
     }
@@ -157,157 +144,71 @@ impl Shortcut {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Answer<'py>> {
         let helper = slf.get().helper.bind(slf.py());
-        let Some(taken) = slf.get().take(helper)? else {
-            return Ok(Answer::Gap(Bound::new(slf.py(), Gap::open(helper))?));
-        };
-        taken.find(helper, arguments)
+        match slf.get().take(helper)? {
+            Some(armed) => armed.find(helper, arguments),
+            None => Ok(Answer::Gap(Bound::new(slf.py(), Gap::open(helper))?)),
+        }
     }
 
     /// Take what a call needs, made anew if anything has changed. None if the call is to go through
     /// the helper's methods.
-    fn take<'py>(&self, helper: &Bound<'py, PyAny>) -> PyResult<Option<Taken<'py>>> {
-        let py = helper.py();
-        let taken = self.armed.with(py, |armed| {
-            let armed = armed.as_ref()?;
-            armed.stands(helper).then(|| Taken::of(py, armed))
+    fn take(&self, helper: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Armed>>> {
+        let armed = self.armed.with(helper.py(), |hot| {
+            hot.as_ref().map(|hot| Arc::clone(&hot.armed))
         });
-        if let Some(Some(taken)) = taken {
-            return Ok(Some(taken));
+        let armed = armed.flatten();
+        if let Some(armed) = armed
+            && (armed.stands(helper) || armed.is_found_standing(helper)?)
+        {
+            return Ok(Some(armed));
         }
         self.arm(helper)
     }
 
     #[inline(never)]
-    fn arm<'py>(&self, helper: &Bound<'py, PyAny>) -> PyResult<Option<Taken<'py>>> {
+    fn arm(&self, helper: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Armed>>> {
         let py = helper.py();
-        let class = helper.get_type();
-        let stands = HELPER_CALL.is_not_shadowed(helper)
-            && HELPER_CALL.holds_for_class(&class)
-            && plan::has_own_keys(helper)
-            && plan::is_plain(&class)
-            && plan::has_all(helper);
-        if !stands {
+        if !may_shortcut(helper) {
             return Ok(None);
         }
+        // Noted first: whatever changes from here on makes the next call come here again.
+        let changes = watch::changes();
+        let class = helper.get_type();
+        let is_watched = watch_class(&class)
+            && raw::ordinary_dict(helper).is_some_and(|dict| watch::watch(&dict));
         let plan = Plan::of(helper)?;
         let made = plan.get().made()?;
         if made.skip.is_none() {
             return Ok(None);
         }
         let first = FirstMemory::of(made.cache(py)?)?;
-        let is_watched = raw::ordinary_dict(helper).is_some_and(|dict| watch::watch(&dict));
-        let changes = watch::changes();
+        let is_watched = is_watched && first.as_ref().is_none_or(|first| first.is_watched);
+        let is_quiet = !logging::debug_enabled(py)? && logging::is_quiet();
         let known = self.armed.with(py, Option::take).flatten();
-        let near = first.map(|first| {
-            let front = match known.as_ref().and_then(|known| known.near.as_ref()) {
-                Some((before, front)) if is_same(before, &first, known.as_ref(), &plan) => {
-                    Arc::clone(front)
-                }
-                _ => new_front(first.cache.get()),
-            };
-            (first, front)
-        });
-        let is_watched = is_watched && near.as_ref().is_none_or(|(first, _)| first.is_watched);
-        let taken = Taken {
-            near: near.as_ref().map(|(first, front)| TakenNear {
-                cache: first.cache.bind(py).clone(),
-                prefix: first.prefix.as_ref().map(|prefix| prefix.bind(py).clone()),
-                front: Arc::clone(front),
-            }),
-            plan: plan.clone(),
-        };
-        let armed = Version::of(&class).map(|class| Armed {
-            plan: plan.unbind(),
-            class,
-            // Where changes are not noticed, it stands for no call but this one.
-            changes: if is_watched {
-                changes
-            } else {
-                changes.wrapping_sub(1)
-            },
+        let known = known.as_ref().map(|hot| &hot.armed);
+        let known = known.filter(|known| known.plan.is(&plan));
+        let known = known.and_then(|known| known.near.as_ref());
+        let near = first.map(|first| Near::new(py, first, made, known));
+        let armed = Arc::new(Armed {
             near,
+            plan: plan.clone().unbind(),
+            class: class.unbind(),
+            changes: is_watched.then_some(changes),
+            is_quiet,
         });
-        let _old = self.armed.with(py, |place| std::mem::replace(place, armed));
-        Ok(Some(taken))
+        let _old = self.armed.with(py, |place| {
+            place.replace(Hot {
+                armed: Arc::clone(&armed),
+                memo: Memo::default(),
+            })
+        });
+        Ok(Some(armed))
     }
 }
 
-/// Whether copies of one memory tier's values, made for one plan, are those of another.
-fn is_same(
-    before: &FirstMemory,
-    now: &FirstMemory,
-    known: Option<&Armed>,
-    plan: &Bound<'_, Plan>,
-) -> bool {
-    known.is_some_and(|known| known.plan.is(plan))
-        && before.cache.is(&now.cache)
-        && before.prefix.as_ref().map(Py::as_ptr) == now.prefix.as_ref().map(Py::as_ptr)
-}
-
-/// A front that the memory tier knows of. A front smaller than what is used of the tier would be of
-/// little use, and hash tables want room.
-fn new_front(cache: &MemoryCache) -> Arc<Near> {
-    const MOST: u64 = 1 << 26;
-    let entries = cache.tier().options().max_entries.unwrap_or(MOST).min(MOST);
-    let bound = usize::try_from(entries * 8 / 5).unwrap_or(usize::MAX);
-    let front = Arc::new(Attached::new(Front::new(bound)));
-    let known: Weak<dyn Copies<Object>> =
-        Arc::downgrade(&(Arc::clone(&front) as Arc<dyn Copies<Object>>));
-    cache.tier().add_front(known);
-    front
-}
-
-/// Write the local key of a call for which no Python is to be run. False if some is.
-#[inline]
-fn write_near(
-    key: &mut LocalKey,
-    made: &Made,
-    py: Python<'_>,
-    arguments: &Arguments<'_, '_>,
-) -> bool {
-    let (Some(signature), VaryOn::Paths(paths)) = (&made.signature, &made.vary_on) else {
-        return false;
-    };
-    if !signature.accepts(py, arguments) {
-        return false;
-    }
-    match &made.skip {
-        Some(Skip::Never) => {}
-        Some(Skip::Argument(argument)) => {
-            let Some(value) = argument.near_value(signature, py, arguments) else {
-                return false;
-            };
-            let value = value.get();
-            if !value.is_none() && !value.is(&*PyBool::new(py, false)) {
-                return false;
-            }
-        }
-        _ => return false,
-    }
-    paths.iter().all(|path| {
-        path.attributes.is_empty()
-            && path
-                .argument
-                .near_value(signature, py, arguments)
-                .is_some_and(|value| local::write(key, value.get()))
-    })
-}
-
-impl<'py> Taken<'py> {
-    #[inline]
-    fn of(py: Python<'py>, armed: &Armed) -> Self {
-        Self {
-            plan: armed.plan.bind(py).clone(),
-            near: armed.near.as_ref().map(|(first, front)| TakenNear {
-                cache: first.cache.bind(py).clone(),
-                prefix: first.prefix.as_ref().map(|prefix| prefix.bind(py).clone()),
-                front: Arc::clone(front),
-            }),
-        }
-    }
-
+impl Armed {
     /// What there is for a call: in the front, or in the tiers.
-    fn find(
+    fn find<'py>(
         &self,
         helper: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
@@ -326,37 +227,34 @@ impl<'py> Taken<'py> {
         let values = made.values(py, arguments)?;
         let mut local = LocalKey::new();
         let mut known = None;
-        let near = self.near.as_ref().filter(|_| !debug);
-        let near = near.filter(|_| write_values(&mut local, &values));
-        let near = match near {
-            None => None,
-            Some(near) => match near.prefix.as_ref().map(tiered::prefix_text).transpose()? {
-                None => Some(near),
-                Some(text) => {
-                    let is_near =
-                        matches!(&text, PrefixText::Text(text) if local::write(&mut local, text));
-                    known = Some(text);
-                    is_near.then_some(near)
-                }
-            },
-        };
+        let mut near = self.near.as_ref().filter(|_| !debug);
+        near = near.filter(|_| write_values(&mut local, &values));
+        if let Some(asked) = near
+            && let Some(prefix) = &asked.first.prefix
+        {
+            let text = tiered::prefix_text(prefix.bind(py))?;
+            if !matches!(&text, PrefixText::Text(text) if local::write(&mut local, text)) {
+                near = None;
+            }
+            known = Some(text);
+        }
         if let Some(near) = near
             && let Some(object) = near.get(py, local.finish())
             && let Ok(value) = value::to_value(object, py)
         {
+            near.learn(arguments);
             return Ok(Answer::Value(value));
         }
-        self.ask(made, helper, &values, near.map(|near| (near, local)), known)
+        Self::ask(made, helper, &values, near.map(|near| (near, local)), known)
     }
 
     /// Ask the tiers. Apart from `find`, so that its stack is free while they are asked.
     #[inline(never)]
-    fn ask(
-        &self,
+    fn ask<'py>(
         made: &Made,
         helper: &Bound<'py, PyAny>,
         values: &Values<'py>,
-        near: Option<(&TakenNear<'py>, LocalKey)>,
+        near: Option<(&Near, LocalKey)>,
         known: Option<PrefixText<'py>>,
     ) -> PyResult<Answer<'py>> {
         let py = helper.py();
@@ -380,24 +278,6 @@ impl<'py> Taken<'py> {
             logging::debug(py, "cache miss, calling {}", &name(made, py)?)?;
         }
         gap(made, helper, asked, Fill::Key(Key::unbind(key)))
-    }
-}
-
-impl<'py> TakenNear<'py> {
-    fn get(&self, py: Python<'py>, words: &[u64]) -> Option<Object> {
-        let tier = self.cache.get().tier();
-        self.front.with(py, |front| {
-            front.get(words, tier.epochs(), tier.clock(), tier.era())
-        })?
-    }
-
-    fn insert(&self, py: Python<'py>, words: &[u64], held: Held<Object>) {
-        let tier = self.cache.get().tier();
-        let mut dead = Vec::new();
-        let now = tier.clock().now();
-        self.front.with(py, |front| {
-            front.insert(words, held, tier.era(), tier.epochs(), now, &mut dead);
-        });
     }
 }
 
@@ -442,7 +322,7 @@ fn gap<'py>(
 /// A gap that was found in Rust, on its way to the function's body.
 pub(super) struct Stashed {
     shortcut: usize,
-    arguments: SmallVec<[usize; 6]>,
+    arguments: Vec<usize>,
     gap: Py<Gap>,
 }
 
@@ -458,7 +338,7 @@ pub(super) fn stash(
 ) -> Option<Stashed> {
     let stashed = Stashed {
         shortcut: shortcut.as_ptr().addr(),
-        arguments: arguments.addresses().collect(),
+        arguments: arguments.addresses(),
         gap: gap.unbind(),
     };
     STASHED.with(|place| place.replace(Some(stashed)))
@@ -478,7 +358,8 @@ fn unstashed<'py>(
     STASHED.with(|place| {
         let mut place = place.borrow_mut();
         let is_for_this = place.as_ref().is_some_and(|stashed| {
-            stashed.shortcut == shortcut.as_ptr().addr() && arguments.are_those(&stashed.arguments)
+            stashed.shortcut == shortcut.as_ptr().addr()
+                && arguments.addresses() == stashed.arguments
         });
         let stashed = if is_for_this { place.take() } else { None };
         stashed.map(|stashed| stashed.gap.into_bound(shortcut.py()))
@@ -510,6 +391,7 @@ impl Shortcut {
         Self {
             helper,
             code: OnceLock::new(),
+            code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
             busy: AtomicBool::new(false),
         }
@@ -518,7 +400,9 @@ impl Shortcut {
     /// Have the function whose one closure cell holds this shortcut try it first.
     fn install(&self, function: &Bound<'_, PyFunction>) -> PyResult<()> {
         let code = function.getattr(pyo3::intern!(function.py(), "__code__"))?;
+        let address = code.as_ptr().addr();
         if self.code.set(code.unbind()).is_ok() {
+            self.code_at.store(address, Ordering::Relaxed);
             raw::entry::install(function);
         }
         Ok(())
@@ -527,8 +411,8 @@ impl Shortcut {
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.helper)?;
-        let armed = self.armed.try_with(|armed| match armed {
-            Some(armed) => armed.traverse(&visit),
+        let armed = self.armed.try_with(|hot| match hot {
+            Some(hot) => hot.armed.traverse(&visit),
             None => Ok(()),
         });
         // The lock is held for moments, by attached threads, which the collector has stopped.
@@ -544,25 +428,10 @@ impl Shortcut {
 impl Armed {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.plan)?;
-        self.class.traverse(visit)?;
-        let Some((first, front)) = &self.near else {
-            return Ok(());
-        };
-        first.traverse(visit)?;
-        // As in the cache: isolated values lead nowhere.
-        if first.cache.get().is_isolated() {
-            return Ok(());
-        }
-        let visited = front.try_with(|front| {
-            front
-                .values()
-                .try_for_each(|object| visit.call(&*object.visited()))
-        });
-        debug_assert!(
-            visited.is_some(),
-            "a lock was held during garbage collection"
-        );
-        visited.unwrap_or(Ok(()))
+        visit.call(&self.class)?;
+        self.near
+            .as_ref()
+            .map_or(Ok(()), |near| near.traverse(visit))
     }
 }
 

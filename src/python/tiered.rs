@@ -7,10 +7,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyList, PyTuple};
 
-use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE, Version};
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
 use super::raw::object::Object;
+use super::raw::read;
 use super::timeout;
 use super::{logging, raw};
 use crate::clock::Timeout;
@@ -415,84 +416,69 @@ pub(super) fn delete_in_order<'py>(
     stack::delete(in_order(cache)?, &Key::from_object(key))
 }
 
-/// What says that a cache's first tier is still a certain memory tier.
+/// The memory tier that a cache asks first.
 pub(super) struct FirstMemory {
     pub(super) cache: Py<MemoryCache>,
     /// A function whose text goes before the key.
     pub(super) prefix: Option<Py<PyAny>>,
-    /// Classes that were found as they were made.
-    classes: Vec<Version>,
-    /// The list of tiers and the first of them.
+    /// The list of tiers and the first of them, where there are several.
     first: Option<(Py<PyList>, Py<PyAny>)>,
-    /// Whether changes of the objects' attributes are noticed.
+    /// Whether changes of the classes and of the objects' attributes are noticed.
     pub(super) is_watched: bool,
 }
 
 impl FirstMemory {
     /// The first tier of a cache, if it is a memory tier that is asked without entering Python.
     pub(super) fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let py = cache.py();
-        let mut classes = Vec::new();
-        let mut first = None;
         let mut is_watched = true;
-        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>| {
-            is_watched &= seal.watch(object);
-            seal.version(py)
-                .map(|version| classes.push(version))
-                .is_some()
-        };
-        let tier = if TIERED_CACHE.holds_for(cache) {
-            if !note(&TIERED_CACHE, cache) {
-                return Ok(None);
-            }
-            let Ok(list) = cache
-                .getattr(intern!(py, "caches"))?
-                .cast_into_exact::<PyList>()
-            else {
+        let mut first = None;
+        let mut tier = cache.clone();
+        if TIERED_CACHE.holds_for(cache) {
+            is_watched &= TIERED_CACHE.watch(cache);
+            let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+            let Ok(list) = caches.cast_into_exact::<PyList>() else {
                 return Ok(None);
             };
             if list.is_empty() {
                 return Ok(None);
             }
-            let tier = list.get_item(0)?;
+            tier = list.get_item(0)?;
             first = Some((list.unbind(), tier.clone().unbind()));
-            tier
-        } else {
-            cache.clone()
-        };
+        }
         let AnyTier::Memory(memory) = AnyTier::of(tier.clone())? else {
             return Ok(None);
         };
-        if !tier.is(&memory.cache) && !note(&CACHE_WITH_PRESETS, &tier)
-            || !note(&MEMORY_CACHE, &memory.cache)
-        {
-            return Ok(None);
+        if !tier.is(&memory.cache) {
+            is_watched &= CACHE_WITH_PRESETS.watch(&tier);
         }
+        is_watched &= MEMORY_CACHE.watch(&memory.cache);
         Ok(Some(Self {
             cache: memory.cache.unbind(),
             prefix: memory.prefix.map(Bound::unbind),
-            classes,
             first,
             is_watched,
         }))
     }
 
-    /// Whether all is as it was, but for the objects' attributes.
+    /// Whether values of the one are values of the other.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let address = |prefix: &Option<Py<PyAny>>| prefix.as_ref().map(Py::as_ptr);
+        self.cache.is(&other.cache) && address(&self.prefix) == address(&other.prefix)
+    }
+
+    /// Whether it is first still, but for what is watched.
     #[inline]
-    pub(super) fn stands(&self, py: Python<'_>) -> bool {
-        self.classes.iter().all(|class| class.holds(py))
-            && self.first.as_ref().is_none_or(|(list, first)| {
-                list.bind(py).get_item(0).is_ok_and(|tier| tier.is(first))
-            })
+    pub(super) fn is_first(&self, py: Python<'_>) -> bool {
+        match &self.first {
+            None => true,
+            Some((list, first)) => read::begins_with(list.bind(py), first),
+        }
     }
 
     /// Show the objects held to the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.cache)?;
         visit.call(&self.prefix)?;
-        for class in &self.classes {
-            class.traverse(visit)?;
-        }
         if let Some((list, first)) = &self.first {
             visit.call(list)?;
             visit.call(first)?;

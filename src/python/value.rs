@@ -49,7 +49,8 @@ pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Obje
 }
 
 /// A kept value for a caller. An error says that its pickle can no longer be read.
-#[inline]
+#[inline(always)]
+#[allow(clippy::inline_always)] // shared values are those of most hits
 pub(super) fn to_value(kept: Object, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     match kept.kind() {
         Kind::Shared => Ok(kept.into_bound(py)),

@@ -54,7 +54,8 @@ impl<T> Attached<T> {
 
     /// Use the value. `use_it` must run no Python. None if it is in use by this very thread, which
     /// is a bug.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // two steps around what is inlined itself
     pub(in crate::python) fn with<R>(
         &self,
         _py: Python<'_>,

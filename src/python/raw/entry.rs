@@ -24,8 +24,11 @@ mod with_gil {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::ptr::null_mut;
     use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicPtr, Ordering};
 
     use super::{Borrowed, Bound, PyFunction, Python, ffi};
+    use pyo3::types::PyTuple;
+
     use crate::python::arguments::{Arguments, Keywords};
     use crate::python::raw::Stay;
     use crate::python::shortcut::{Answer, Shortcut, stash, unstash};
@@ -38,8 +41,13 @@ mod with_gil {
     /// The interpreter's own vectorcall of Python functions: one for all of them.
     static BODY: OnceLock<ffi::vectorcallfunc> = OnceLock::new();
 
+    /// The class of shortcuts.
+    static SHORTCUT: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
+
     /// Have calls of `function`, whose one closure cell holds a `Shortcut`, try that first.
     pub(in crate::python) fn install(function: &Bound<'_, PyFunction>) {
+        let class = function.py().get_type::<Shortcut>();
+        SHORTCUT.store(class.as_type_ptr(), Ordering::Relaxed);
         let raw = function.as_ptr().cast::<ffi::PyFunctionObject>();
         // SAFETY: a live function object.
         let Some(body) = (unsafe { (*raw).vectorcall }) else {
@@ -76,7 +84,12 @@ mod with_gil {
             }
             Borrowed::from_ptr(py, held)
         };
-        let shortcut = held.cast_exact::<Shortcut>().ok()?;
+        // SAFETY: a live object; the field is only compared.
+        if unsafe { ffi::Py_TYPE(held.as_ptr()) } != SHORTCUT.load(Ordering::Relaxed) {
+            return None;
+        }
+        // SAFETY: its class was just looked at.
+        let shortcut = unsafe { held.cast_unchecked::<Shortcut>() };
         // SAFETY: as above.
         let code = unsafe { (*function.cast::<ffi::PyFunctionObject>()).func_code };
         shortcut.get().is_for(code).then_some(shortcut)
@@ -91,13 +104,33 @@ mod with_gil {
     ) -> *mut ffi::PyObject {
         // SAFETY: CPython calls this attached.
         let py = unsafe { Python::assume_attached() };
-        // SAFETY: the arguments are as CPython hands them to a vectorcall.
-        let arguments = unsafe { arguments(py, args, nargsf, names) };
         // SAFETY: the function called is live for the time of the call.
         if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
+            // SAFETY: the arguments are as CPython hands them to a vectorcall.
+            let arguments = unsafe { arguments(py, args, nargsf, names) };
             if let Some(value) = shortcut.get().near_hit(py, &arguments) {
                 return value.into_ptr();
             }
+        }
+        // Apart, so that a hit needs little of the stack and of the registers.
+        // SAFETY: as CPython called us.
+        unsafe { go_on(function, args, nargsf, names) }
+    }
+
+    /// A call that the front has nothing for.
+    #[inline(never)]
+    unsafe extern "C" fn go_on(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `enter`.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: as in `enter`.
+        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
+            // SAFETY: as in `enter`.
+            let arguments = unsafe { arguments(py, args, nargsf, names) };
             // Held from here on: what runs next may empty the cell.
             let shortcut = shortcut.to_owned();
             if shortcut.get().begin() {
@@ -136,7 +169,7 @@ mod with_gil {
 
     #[inline]
     unsafe fn arguments<'a, 'py>(
-        _py: Python<'py>,
+        py: Python<'py>,
         args: *const *mut ffi::PyObject,
         nargsf: usize,
         names: *mut ffi::PyObject,
@@ -149,12 +182,9 @@ mod with_gil {
             let keywords = if names.is_null() {
                 Keywords::None
             } else {
-                let length = usize::try_from(ffi::PyTuple_GET_SIZE(names)).unwrap_or(0);
-                let names = (*names.cast::<ffi::PyTupleObject>()).ob_item.as_ptr();
-                Keywords::Vector(
-                    std::slice::from_raw_parts(names.cast(), length),
-                    std::slice::from_raw_parts(args.add(count), length),
-                )
+                let names = Borrowed::from_ptr(py, names).cast_unchecked::<PyTuple>();
+                let values = std::slice::from_raw_parts(args.add(count), names.len());
+                Keywords::Vector(names, values)
             };
             let positional = if count == 0 {
                 &[]

@@ -43,6 +43,17 @@ impl Object {
         Self(unsafe { NonNull::new_unchecked(object.map_addr(|address| address | kind as usize)) })
     }
 
+    /// A new reference to an object.
+    pub(in crate::python) fn of(object: &Bound<'_, PyAny>) -> Self {
+        Self::new(object.clone(), Kind::Shared)
+    }
+
+    /// Whether it is this very object, of the kind `Shared`.
+    #[inline]
+    pub(in crate::python) fn is<T>(&self, object: &Bound<'_, T>) -> bool {
+        self.0.as_ptr() == object.as_ptr()
+    }
+
     #[inline]
     fn as_ptr(&self) -> *mut ffi::PyObject {
         self.0.as_ptr().map_addr(|address| address & !KIND)
@@ -57,13 +68,6 @@ impl Object {
             3 => Kind::Graph,
             _ => Kind::Pickled,
         }
-    }
-
-    /// The object, for the time that this one is held.
-    #[inline]
-    pub(in crate::python) fn bind<'a, 'py>(&'a self, py: Python<'py>) -> Borrowed<'a, 'py, PyAny> {
-        // SAFETY: a live object, of which a reference is held.
-        unsafe { Borrowed::from_ptr(py, self.as_ptr()) }
     }
 
     /// The object, with this one's reference to it.

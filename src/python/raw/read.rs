@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyInt, PyString};
+use pyo3::types::{PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// An integer of 64 bits; None if it has no place in them.
 #[inline]
@@ -78,5 +78,85 @@ pub(in crate::python) fn ascii_text<'a>(text: &'a Bound<'_, PyString>) -> Option
         let head = text.as_ptr().cast::<ffi::PyASCIIObject>();
         let length = usize::try_from((*head).length).ok()?;
         Some(std::slice::from_raw_parts(head.add(1).cast::<u8>(), length))
+    }
+}
+
+/// The items of a tuple, for as long as it is borrowed.
+#[inline]
+pub(in crate::python) fn items<'a, 'py>(
+    tuple: Borrowed<'a, 'py, PyTuple>,
+) -> &'a [Bound<'py, PyAny>] {
+    // SAFETY: a live tuple of that length, which never changes; `Bound` is a transparent pointer, and
+    // these are never dropped.
+    unsafe {
+        let items = (*tuple.as_ptr().cast::<ffi::PyTupleObject>())
+            .ob_item
+            .as_ptr();
+        std::slice::from_raw_parts(items.cast(), tuple.len())
+    }
+}
+
+/// Whether a list has exactly these objects in it.
+#[inline]
+pub(in crate::python) fn has_in_it(list: &Bound<'_, PyList>, objects: &[Py<PyAny>]) -> bool {
+    list.len() == objects.len()
+        && objects.iter().enumerate().all(|(place, object)| {
+            // SAFETY: a live list of that length, read while attached; the item is only compared.
+            unsafe { ffi::PyList_GET_ITEM(list.as_ptr(), place.cast_signed()) == object.as_ptr() }
+        })
+}
+
+/// Whether a list begins with this object.
+#[inline]
+pub(in crate::python) fn begins_with(list: &Bound<'_, PyList>, object: &Py<PyAny>) -> bool {
+    // SAFETY: a live list that is not empty, read while attached; the item is only compared.
+    !list.is_empty() && unsafe { ffi::PyList_GET_ITEM(list.as_ptr(), 0) == object.as_ptr() }
+}
+
+/// Whether the object is of the class at an address, in this version.
+#[inline]
+pub(in crate::python) fn is_of_class(object: &Bound<'_, PyAny>, class: usize, tag: u32) -> bool {
+    // SAFETY: a live object has a live class; its fields are only compared.
+    unsafe {
+        let own = ffi::Py_TYPE(object.as_ptr());
+        own.addr() == class && (*own).tp_version_tag == tag
+    }
+}
+
+/// Whether no Python runs when this attribute is read from an object of the class: it lies in the
+/// object itself.
+pub(in crate::python) fn has_plain_attribute(
+    class: &Bound<'_, PyType>,
+    name: &Bound<'_, PyString>,
+) -> bool {
+    // SAFETY: a live class; the field is only compared.
+    let getter = unsafe { (*class.as_type_ptr()).tp_getattro };
+    let is_generic =
+        getter.map(|get| get as usize) == Some(ffi::PyObject_GenericGetAttr as *const () as usize);
+    is_generic
+        && match class.getattr_opt(name) {
+            Ok(None) => true,
+            // SAFETY: a live object, and a type of CPython's own: that of slots.
+            Ok(Some(found)) => unsafe {
+                ffi::Py_IS_TYPE(found.as_ptr(), &raw mut ffi::PyMemberDescr_Type) != 0
+            },
+            Err(_) => false,
+        }
+}
+
+/// An attribute of an object of whose class `has_plain_attribute` is true; None if it has none.
+#[inline]
+pub(in crate::python) fn attribute<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Py<PyString>,
+) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: live objects; a new reference, or null with an exception set.
+    unsafe {
+        let value = ffi::PyObject_GenericGetAttr(object.as_ptr(), name.as_ptr());
+        if value.is_null() {
+            ffi::PyErr_Clear();
+            return None;
+        }
+        Some(Bound::from_owned_ptr(object.py(), value))
     }
 }

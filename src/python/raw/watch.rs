@@ -1,11 +1,13 @@
-//! Dicts whose changes are noticed: CPython tells a callback of each change of a watched dict.
+//! Dicts and classes whose changes are noticed: CPython tells a callback of each change of a watched one.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+use std::sync::atomic::AtomicI32;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
-/// Moves with each change of a dict that is watched by `watch`.
+/// Moves with each change of whatever is watched.
 static CHANGES: AtomicU32 = AtomicU32::new(0);
 /// Moves with each change of one of the logger's dicts.
 static LOGGER_CHANGES: AtomicU32 = AtomicU32::new(0);
@@ -23,12 +25,18 @@ pub(in crate::python) fn logger_changes() -> u32 {
     LOGGER_CHANGES.load(Ordering::Acquire)
 }
 
+/// Have changes of a class and its bases counted, from a version that it has. False where that cannot
+/// be had.
+pub(in crate::python) fn watch_class(class: &Bound<'_, PyType>) -> bool {
+    imp::watch_class(class)
+}
+
 /// Have changes of a dict counted. False where that cannot be had.
 pub(in crate::python) fn watch(dict: &Bound<'_, PyDict>) -> bool {
     imp::watch(dict)
 }
 
-/// Have changes of one of the logger's two dicts counted apart. False where that cannot be had.
+/// Have changes of one of the logger's two dicts counted, and counted apart. False where that cannot be had.
 pub(in crate::python) fn watch_logger(place: usize, dict: &Bound<'_, PyDict>) -> bool {
     LOGGER_DICTS[place].store(dict.as_ptr().addr(), Ordering::Relaxed);
     imp::watch(dict)
@@ -40,7 +48,9 @@ mod imp {
 
     use pyo3::ffi;
 
-    use super::{AtomicI32, Bound, CHANGES, LOGGER_CHANGES, LOGGER_DICTS, Ordering, PyDict};
+    use super::{
+        AtomicI32, Bound, CHANGES, LOGGER_CHANGES, LOGGER_DICTS, Ordering, PyDict, PyType, Python,
+    };
 
     type Callback = extern "C" fn(
         event: c_int,
@@ -51,10 +61,13 @@ mod imp {
 
     unsafe extern "C" {
         fn PyDict_AddWatcher(callback: Callback) -> c_int;
+        fn PyType_AddWatcher(
+            callback: extern "C" fn(class: *mut ffi::PyTypeObject) -> c_int,
+        ) -> c_int;
+        fn PyType_Watch(watcher: c_int, class: *mut ffi::PyObject) -> c_int;
     }
 
     const NOT_ASKED: c_int = -2;
-    static WATCHER: AtomicI32 = AtomicI32::new(NOT_ASKED);
 
     extern "C" fn count(
         _event: c_int,
@@ -66,30 +79,57 @@ mod imp {
         let is_logger = LOGGER_DICTS
             .iter()
             .any(|known| known.load(Ordering::Relaxed) == address);
-        let changes = if is_logger { &LOGGER_CHANGES } else { &CHANGES };
-        changes.fetch_add(1, Ordering::AcqRel);
+        if is_logger {
+            LOGGER_CHANGES.fetch_add(1, Ordering::AcqRel);
+        }
+        CHANGES.fetch_add(1, Ordering::AcqRel);
         0
     }
 
-    pub(super) fn watch(dict: &Bound<'_, PyDict>) -> bool {
-        if WATCHER.load(Ordering::Relaxed) == NOT_ASKED {
-            // SAFETY: attached; the callback is never unloaded, and touches atomics alone.
-            let watcher = unsafe { PyDict_AddWatcher(count) };
-            WATCHER.store(watcher.max(-1), Ordering::Relaxed);
-            if watcher < 0 {
-                // All eight are taken.
-                let _taken = pyo3::PyErr::take(dict.py());
+    extern "C" fn count_class(_class: *mut ffi::PyTypeObject) -> c_int {
+        CHANGES.fetch_add(1, Ordering::AcqRel);
+        0
+    }
+
+    /// The number of a watcher, added when first asked for; None where all eight are taken.
+    fn watcher(py: Python<'_>, number: &AtomicI32, add: impl FnOnce() -> c_int) -> Option<c_int> {
+        if number.load(Ordering::Relaxed) == NOT_ASKED {
+            let added = add();
+            number.store(added.max(-1), Ordering::Relaxed);
+            if added < 0 {
+                let _taken = pyo3::PyErr::take(py);
             }
         }
-        let watcher = WATCHER.load(Ordering::Relaxed);
+        let number = number.load(Ordering::Relaxed);
+        (number >= 0).then_some(number)
+    }
+
+    pub(super) fn watch_class(class: &Bound<'_, PyType>) -> bool {
+        static WATCHER: AtomicI32 = AtomicI32::new(NOT_ASKED);
+        // SAFETY: attached; the callback is never unloaded, and touches an atomic alone.
+        let watcher = watcher(class.py(), &WATCHER, || unsafe {
+            PyType_AddWatcher(count_class)
+        });
+        // SAFETY: attached, a live class and a watcher of our own.
+        watcher.is_some_and(|watcher| unsafe { PyType_Watch(watcher, class.as_ptr()) } == 0)
+    }
+
+    pub(super) fn watch(dict: &Bound<'_, PyDict>) -> bool {
+        static WATCHER: AtomicI32 = AtomicI32::new(NOT_ASKED);
+        // SAFETY: attached; the callback is never unloaded, and touches atomics alone.
+        let watcher = watcher(dict.py(), &WATCHER, || unsafe { PyDict_AddWatcher(count) });
         // SAFETY: attached, a live dict and a watcher of our own.
-        watcher >= 0 && unsafe { ffi::PyDict_Watch(watcher, dict.as_ptr()) } == 0
+        watcher.is_some_and(|watcher| unsafe { ffi::PyDict_Watch(watcher, dict.as_ptr()) } == 0)
     }
 }
 
 #[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
 mod imp {
-    use super::{Bound, PyDict};
+    use super::{Bound, PyDict, PyType};
+
+    pub(super) fn watch_class(_class: &Bound<'_, PyType>) -> bool {
+        false
+    }
 
     pub(super) fn watch(_dict: &Bound<'_, PyDict>) -> bool {
         false

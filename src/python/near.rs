@@ -1,0 +1,465 @@
+//! Hits from a function's front: looked up under its lock, where no Python may run.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyString};
+use smallvec::SmallVec;
+
+use super::arguments::{Arguments, Keywords};
+use super::bind::Signature;
+use super::local;
+use super::memory_cache::MemoryCache;
+use super::plan::{Made, Path, Skip, VaryOn};
+use super::raw::attached::Attached;
+use super::raw::object::Object;
+use super::raw::read;
+use super::tiered::FirstMemory;
+use crate::clock::Clock;
+use crate::flow::copies::Copies;
+use crate::flow::front::{Front, Held, Seat};
+use crate::flow::generation::Epochs;
+use crate::key::local::{LocalKey, ShortKey};
+
+/// A front behind its lock, as the tier knows it.
+type Guarded = Attached<Front<Object>>;
+
+impl Copies<Object> for Guarded {
+    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<Object>) -> usize {
+        self.try_with(|front| front.sweep(slots, epochs, now, dead))
+            .unwrap_or(0)
+    }
+
+    fn clear(&self, dead: &mut Vec<Object>) {
+        self.try_with(|front| front.clear(dead));
+    }
+
+    fn take_hits(&self) -> u64 {
+        self.try_with(Front::take_hits).unwrap_or(0)
+    }
+}
+
+/// The memory tier that a function asks first, and the copies of what it holds.
+pub(super) struct Near {
+    pub(super) first: FirstMemory,
+    front: Arc<Guarded>,
+    /// How to make a local key without Python; None where there is no such way.
+    way: Option<Way>,
+}
+
+/// What of a call's arguments its local key is made of.
+struct Way {
+    values: SmallVec<[Place; 4]>,
+    /// The argument that says whether the cache is passed over.
+    skip: Option<usize>,
+    /// The attribute of the function's one parameter that is all there is to it, or that one itself.
+    only: Option<Only>,
+    /// Whether the same arguments are always the same values.
+    has_memo: bool,
+}
+
+/// The one thing that a function's key depends on.
+enum Only {
+    Argument,
+    Attribute(Attribute),
+}
+
+struct Place {
+    slot: usize,
+    attribute: Option<Attribute>,
+}
+
+/// An attribute that is read from objects of a class that was seen to need no Python for it.
+struct Attribute {
+    name: Py<PyString>,
+    class: AtomicUsize,
+    tag: AtomicU32,
+}
+
+impl Near {
+    /// The front that was used so far if it serves the same values still, or else a new one.
+    pub(super) fn new(
+        py: Python<'_>,
+        first: FirstMemory,
+        made: &Made,
+        known: Option<&Self>,
+    ) -> Self {
+        let known = known.filter(|known| known.first.is_as(&first));
+        let front = known.map_or_else(
+            || new_front(first.cache.get()),
+            |known| Arc::clone(&known.front),
+        );
+        let way = if first.prefix.is_none() {
+            Way::of(py, made)
+        } else {
+            None
+        };
+        Self { first, front, way }
+    }
+
+    /// What the front has for a call, if all that it takes can be had without Python.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // for calls with the last call's arguments
+    pub(super) fn hit(
+        &self,
+        py: Python<'_>,
+        signature: &Signature,
+        arguments: &Arguments<'_, '_>,
+        memo: &mut Memo,
+    ) -> Option<Object> {
+        if let Some(seat) = memo.seat_of(arguments)
+            && signature.has_its_code(py)
+        {
+            let tier = self.first.cache.get().tier();
+            return self.front.with(py, |front| {
+                front.get_again(seat, tier.epochs(), tier.clock(), tier.era())
+            })?;
+        }
+        self.hit_of_any(py, signature, arguments, memo)
+    }
+
+    #[inline(never)]
+    fn hit_of_any(
+        &self,
+        py: Python<'_>,
+        signature: &Signature,
+        arguments: &Arguments<'_, '_>,
+        memo: &mut Memo,
+    ) -> Option<Object> {
+        let way = self.way.as_ref()?;
+        let (object, seat) = if let Some(attribute) = &way.only
+            && let [value] = arguments.positional()
+            && signature.takes_one(py, arguments)
+            && let Some(key) = attribute.short_key(value)
+        {
+            self.find(py, key.words())?
+        } else {
+            let mut key = LocalKey::new();
+            if !way.write(&mut key, py, signature, arguments) {
+                return None;
+            }
+            self.find(py, key.finish())?
+        };
+        if way.has_memo && memo.is_worth_it(seat) {
+            memo.note(way, signature, arguments, seat);
+        }
+        Some(object)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn find(&self, py: Python<'_>, words: &[u64]) -> Option<(Object, Seat)> {
+        let tier = self.first.cache.get().tier();
+        self.front.with(py, |front| {
+            front.get(words, tier.epochs(), tier.clock(), tier.era())
+        })?
+    }
+
+    /// What the front has under a key.
+    pub(super) fn get(&self, py: Python<'_>, words: &[u64]) -> Option<Object> {
+        self.find(py, words).map(|(object, _)| object)
+    }
+
+    /// Keep a copy of what the cache holds.
+    pub(super) fn insert(&self, py: Python<'_>, words: &[u64], held: Held<Object>) {
+        let tier = self.first.cache.get().tier();
+        let mut dead = Vec::new();
+        let now = tier.clock().now();
+        self.front.with(py, |front| {
+            front.insert(words, held, tier.era(), tier.epochs(), now, &mut dead);
+        });
+    }
+
+    /// Note of which class an argument's attribute was read, if the next time needs no Python.
+    pub(super) fn learn(&self, arguments: &Arguments<'_, '_>) {
+        let Some(way) = &self.way else { return };
+        for place in &way.values {
+            if let (Some(attribute), Some(value)) =
+                (&place.attribute, arguments.positional().get(place.slot))
+            {
+                attribute.learn(value);
+                if let Some(Only::Attribute(only)) = &way.only {
+                    only.learn(value);
+                }
+            }
+        }
+    }
+
+    /// Show the objects held to the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.first.traverse(visit)?;
+        // As in the cache: isolated values lead nowhere.
+        if self.first.cache.get().is_isolated() {
+            return Ok(());
+        }
+        let visited = self.front.try_with(|front| {
+            front
+                .values()
+                .try_for_each(|object| visit.call(&*object.visited()))
+        });
+        // The lock is held for moments, by attached threads, which the collector has stopped.
+        debug_assert!(visited.is_some(), "a lock was held during a collection");
+        visited.unwrap_or(Ok(()))
+    }
+}
+
+/// The arguments of the last call that was answered from the front twice in a row, and where: the
+/// same objects again need not be read again.
+///
+/// Only of objects that cannot change, and these are kept alive, so that an address stays theirs.
+#[derive(Default)]
+pub(super) struct Memo {
+    seat: Option<Seat>,
+    /// How many arguments were given by place.
+    count: usize,
+    /// The names of those given by name.
+    names: Option<Object>,
+    /// The arguments that the call varies on, by their places in the vector.
+    values: SmallVec<[(usize, Object); 5]>,
+    /// Where the last hit was, and the last one that was noted or could not be.
+    last: Option<Seat>,
+    noted: Option<Seat>,
+    /// Hits at that seat by other objects: to note these each time would cost more than it saves.
+    futile: u32,
+}
+
+impl Memo {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn seat_of(&self, arguments: &Arguments<'_, '_>) -> Option<Seat> {
+        let seat = self.seat?;
+        if arguments.positional().len() != self.count {
+            return None;
+        }
+        let are_same = match (arguments.keywords(), &self.names) {
+            (Keywords::None, None) => self.values.iter().all(|(place, object)| {
+                arguments
+                    .positional()
+                    .get(*place)
+                    .is_some_and(|value| object.is(value))
+            }),
+            (Keywords::Vector(names, values), Some(known)) if known.is(&names) => {
+                self.values.iter().all(|(place, object)| {
+                    let value = match place.checked_sub(self.count) {
+                        None => arguments.positional().get(*place),
+                        Some(place) => values.get(place),
+                    };
+                    value.is_some_and(|value| object.is(value))
+                })
+            }
+            _ => false,
+        };
+        are_same.then_some(seat)
+    }
+
+    #[inline]
+    fn is_worth_it(&mut self, seat: Seat) -> bool {
+        if self.last != Some(seat) {
+            self.last = Some(seat);
+            return false;
+        }
+        if self.noted == Some(seat) {
+            self.futile = self.futile.wrapping_add(1);
+            return self.futile.is_multiple_of(64);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn note(
+        &mut self,
+        way: &Way,
+        signature: &Signature,
+        arguments: &Arguments<'_, '_>,
+        seat: Seat,
+    ) {
+        self.noted = Some(seat);
+        self.seat = None;
+        self.values.clear();
+        self.names = None;
+        self.count = arguments.positional().len();
+        let given: Option<SmallVec<_>> = way
+            .slots()
+            .map(|slot| {
+                let (place, value) = signature.place_of(arguments, slot?)?;
+                local::is_lasting(value).then(|| (place, Object::of(value)))
+            })
+            .collect();
+        let Some(given) = given.filter(|_| signature.is_filled_by(arguments)) else {
+            return;
+        };
+        if let Keywords::Vector(names, _) = arguments.keywords() {
+            self.names = Some(Object::of(names.as_any()));
+        }
+        self.values = given;
+        self.seat = Some(seat);
+    }
+}
+
+impl Way {
+    /// The places of the parameters that a call varies on; None for one that is not known by place.
+    fn slots(&self) -> impl Iterator<Item = Option<usize>> {
+        let values = self
+            .values
+            .iter()
+            .map(|place| place.attribute.is_none().then_some(place.slot));
+        values.chain(self.skip.map(Some))
+    }
+
+    fn of(py: Python<'_>, made: &Made) -> Option<Self> {
+        let VaryOn::Paths(paths) = &made.vary_on else {
+            return None;
+        };
+        let skip = match made.skip.as_ref()? {
+            Skip::Never => None,
+            Skip::Argument(argument) => Some(argument.slot?),
+            Skip::Function(_) => return None,
+        };
+        let values: SmallVec<[Place; 4]> = paths
+            .iter()
+            .map(|path| Place::of(py, path))
+            .collect::<Option<_>>()?;
+        let only = match &values[..] {
+            [place] if skip.is_none() && place.slot == 0 => Some(match &place.attribute {
+                None => Only::Argument,
+                Some(attribute) => Only::Attribute(attribute.of_same_name(py)),
+            }),
+            _ => None,
+        };
+        Some(Self {
+            only,
+            has_memo: values.iter().all(|place| place.attribute.is_none()),
+            values,
+            skip,
+        })
+    }
+
+    #[inline]
+    fn write(
+        &self,
+        key: &mut LocalKey,
+        py: Python<'_>,
+        signature: &Signature,
+        arguments: &Arguments<'_, '_>,
+    ) -> bool {
+        if !signature.accepts(py, arguments) {
+            return false;
+        }
+        if let Some(slot) = self.skip {
+            let value = signature.value(py, arguments, slot);
+            let Ok(Some(value)) = &value else {
+                return false;
+            };
+            let value = value.get();
+            // Anything else may run Python to say whether it is true.
+            if !value.is_none() && !value.is(&*PyBool::new(py, false)) {
+                return false;
+            }
+        }
+        for place in &self.values {
+            if place.attribute.is_none()
+                && let Some(value) = arguments.positional().get(place.slot)
+                && signature.is_positional(place.slot)
+            {
+                if !local::write(key, value) {
+                    return false;
+                }
+            } else if !place.write(key, py, signature, arguments) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Place {
+    fn of(py: Python<'_>, path: &Path) -> Option<Self> {
+        let attribute = match &path.attributes[..] {
+            [] => None,
+            [name] => Some(Attribute {
+                name: name.clone_ref(py),
+                class: AtomicUsize::new(0),
+                tag: AtomicU32::new(0),
+            }),
+            _ => return None,
+        };
+        Some(Self {
+            slot: path.argument.slot?,
+            attribute,
+        })
+    }
+
+    #[inline(never)]
+    fn write(
+        &self,
+        key: &mut LocalKey,
+        py: Python<'_>,
+        signature: &Signature,
+        arguments: &Arguments<'_, '_>,
+    ) -> bool {
+        let Ok(Some(value)) = signature.value(py, arguments, self.slot) else {
+            return false;
+        };
+        match &self.attribute {
+            None => local::write(key, value.get()),
+            Some(attribute) => attribute
+                .read(value.get())
+                .is_some_and(|value| local::write(key, &value)),
+        }
+    }
+}
+
+impl Only {
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn short_key(&self, value: &Bound<'_, PyAny>) -> Option<ShortKey> {
+        match self {
+            Self::Argument => local::short(value),
+            Self::Attribute(attribute) => local::short(&attribute.read(value)?),
+        }
+    }
+}
+
+impl Attribute {
+    fn of_same_name(&self, py: Python<'_>) -> Self {
+        Self {
+            name: self.name.clone_ref(py),
+            class: AtomicUsize::new(0),
+            tag: AtomicU32::new(0),
+        }
+    }
+
+    fn learn(&self, object: &Bound<'_, PyAny>) {
+        let class = object.get_type();
+        let tag = if read::has_plain_attribute(&class, self.name.bind(object.py())) {
+            super::raw::version_tag(&class)
+        } else {
+            0
+        };
+        self.class.store(class.as_ptr().addr(), Relaxed);
+        self.tag.store(tag, Relaxed);
+    }
+
+    #[inline]
+    fn read<'py>(&self, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let (class, tag) = (self.class.load(Relaxed), self.tag.load(Relaxed));
+        if tag == 0 || !read::is_of_class(object, class, tag) {
+            return None;
+        }
+        read::attribute(object, &self.name)
+    }
+}
+
+/// A front that the memory tier knows of. One smaller than what is used of the tier would be of
+/// little use, and a table wants room.
+fn new_front(cache: &MemoryCache) -> Arc<Guarded> {
+    const MOST: u64 = 1 << 26;
+    let entries = cache.tier().options().max_entries.unwrap_or(MOST).min(MOST);
+    let bound = usize::try_from(entries * 8 / 5).unwrap_or(usize::MAX);
+    let front = Arc::new(Attached::new(Front::new(bound)));
+    let known: Arc<dyn Copies<Object>> = Arc::<Guarded>::clone(&front);
+    cache.tier().add_front(Arc::downgrade(&known) as Weak<_>);
+    front
+}
