@@ -38,7 +38,10 @@ pub struct ManualClock(AtomicU64);
 impl ManualClock {
     /// Turn the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(nanoseconds(by), Ordering::SeqCst);
+        let turned = |now: u64| Some(now.saturating_add(nanoseconds(by)));
+        let _before = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, turned);
     }
 }
 

@@ -487,6 +487,7 @@ pub(super) fn key_of<'py>(
     args: &Bound<'py, PyTuple>,
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    raw::check_stack()?;
     let plan = Plan::of(helper)?;
     let key = plan
         .get()
@@ -502,6 +503,7 @@ pub(super) fn code_of<'py>(
     helper: &Bound<'py, PyAny>,
     value: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    raw::check_stack()?;
     let py = helper.py();
     let own_way = (!has_own_keys(helper)).then_some(helper);
     let assert_function = helper.getattr_opt(intern!(py, "encoding_assert"))?;

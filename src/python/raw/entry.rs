@@ -30,7 +30,7 @@ mod with_gil {
     use pyo3::types::PyTuple;
 
     use crate::python::arguments::{Arguments, Keywords};
-    use crate::python::raw::Stay;
+    use crate::python::raw::{Stay, check_stack};
     use crate::python::shortcut::{Answer, Shortcut, stash, unstash};
     use pyo3::prelude::*;
 
@@ -131,6 +131,10 @@ mod with_gil {
         if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
             // SAFETY: as in `enter`.
             let arguments = unsafe { arguments(py, args, nargsf, names) };
+            if let Err(error) = check_stack() {
+                error.restore(py);
+                return null_mut();
+            }
             // Held from here on: what runs next may empty the cell.
             let shortcut = shortcut.to_owned();
             if shortcut.get().begin() {

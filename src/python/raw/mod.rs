@@ -9,6 +9,7 @@ pub(super) mod watch;
 
 use std::hint::black_box;
 
+use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -68,6 +69,22 @@ pub(super) fn count_of_defaults(function: &Bound<'_, PyFunction>) -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
+/// RecursionError if the thread has little of its stack left.
+///
+/// CPython 3.14 looks at the stack itself. Up to 3.13 it counts, on the understanding that the stack is
+/// large: in threads of 512 KB a property that calls a function that asks for the property would crash.
+#[inline]
+pub(super) fn check_stack() -> PyResult<()> {
+    /// What Python may need before it comes here again.
+    const LEAST: usize = 64 * 1024;
+    if cfg!(Py_3_14) || stacker::remaining_stack().is_none_or(|left| left > LEAST) {
+        return Ok(());
+    }
+    Err(PyRecursionError::new_err(
+        "maximum recursion depth exceeded",
+    ))
+}
+
 /// Call a Python object, in which the thread may be ended.
 ///
 /// Up to CPython 3.13, a daemon thread that wants to go on while the interpreter shuts down is ended
@@ -84,6 +101,7 @@ pub(super) fn call<'py>(
         *mut ffi::PyObject,
         *mut ffi::PyObject,
     ) -> *mut ffi::PyObject;
+    check_stack()?;
     let call = black_box(ffi::PyObject_Call as *const ());
     // SAFETY: the same function; hidden from the compiler, which takes it for one that never unwinds.
     let call = unsafe { std::mem::transmute::<*const (), Call>(call) };
@@ -107,6 +125,7 @@ pub(super) fn attribute<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     type Get =
         unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+    check_stack()?;
     let get = black_box(ffi::PyObject_GetAttr as *const ());
     // SAFETY: the same function; hidden from the compiler, as in `call`.
     let get = unsafe { std::mem::transmute::<*const (), Get>(get) };
