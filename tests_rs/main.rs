@@ -2,7 +2,10 @@
 // Numbers as keys by value, and times known to be long enough, read better.
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
+mod copies;
+mod front;
 mod generations;
 mod keys;
+mod local_keys;
 mod memory;
 mod stack;

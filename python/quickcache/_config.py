@@ -50,9 +50,10 @@ class ConfigMixin:
         """
         fields: Any = self  # a namedtuple, as the class's contract says and its type cannot
         options = {name: defaults.pop(name) for name in self._options if name in defaults}
-        other = fields._replace(**defaults)
+        other: Any = fields._replace(**defaults)
         if self._options:
-            vars(other).update({**vars(self), **options})
+            attributes: dict[str, Any] = vars(other)
+            attributes.update({**vars(self), **options})
         return cast("Self", other)
 
     def __call__(

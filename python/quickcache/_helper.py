@@ -70,14 +70,14 @@ class QuickCacheHelper:
     def call(self, /, *args: Any, **kwargs: Any) -> Any:
         """The cached value for these arguments, computed and kept if there is none."""
         # Records are those of 0.5: whole messages, without arguments.
-        logger.debug(f"checking caches for {self.fn.__name__}")  # noqa: G004
+        logger.debug(f"checking caches for {self.fn.__name__}")
         key = self.get_cache_key(*args, **kwargs)
         logger.debug(key)
         cache = self.cache
         noted = _native._note(cache)
         content = cache.get(key, default=Ellipsis)
         if content is Ellipsis:
-            logger.debug(f"cache miss, calling {self.fn.__name__}")  # noqa: G004
+            logger.debug(f"cache miss, calling {self.fn.__name__}")
             content = self.fn(*args, **kwargs)
             noted.fill(self.cache, key, content)
         return content

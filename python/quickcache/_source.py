@@ -59,11 +59,12 @@ def warn_on_collision(fn: Callable[..., Any], helper: Any) -> None:
     from ._helper import QuickCacheHelper  # noqa: PLC0415  which imports this module
 
     prefix = helper.prefix
-    makes_keys_as_usual = getattr(type(helper), "get_cache_key", None) is QuickCacheHelper.get_cache_key
+    helper_class: Any = type(helper)
+    makes_keys_as_usual = getattr(helper_class, "get_cache_key", None) is QuickCacheHelper.get_cache_key
     name = owner_name(fn)
     if name is None or not makes_keys_as_usual or not isinstance(prefix, str):
         return
-    code = getattr(fn, "__code__", None)
+    code: Any = getattr(fn, "__code__", None)
     owner = Owner(name, code and (fn.__qualname__, code.co_filename, code.co_firstlineno))
     first = _owner_of_prefix.setdefault(prefix, owner)
     if first.name != owner.name and (owner.place is None or first.place != owner.place):

@@ -1,9 +1,11 @@
 //! The copies that fronts hold of one memory tier's values: who has them, and how they are let go.
 
-use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::front::Swept;
 use super::generation::Epochs;
 
 /// Slots of fronts that are looked at for each bump of an epoch: so no more copies that count no
@@ -15,7 +17,7 @@ const MOST: usize = 2_048;
 /// A front, behind whatever guards it.
 pub trait Copies<V>: Send + Sync {
     /// See `Front::sweep`.
-    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<V>) -> usize;
+    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<V>) -> Swept;
     /// See `Front::clear`.
     fn clear(&self, dead: &mut Vec<V>);
     /// See `Front::take_hits`.
@@ -23,74 +25,86 @@ pub trait Copies<V>: Send + Sync {
 }
 
 /// All fronts of a tier.
-pub struct Fronts<V>(Mutex<Known<V>>);
+pub struct Fronts<V> {
+    known: Mutex<Known<V>>,
+    /// Slots that are to be looked at.
+    owed: AtomicUsize,
+}
 
 struct Known<V> {
     fronts: Vec<Weak<dyn Copies<V>>>,
+    /// Whose turn it is to be swept.
     next: usize,
-    /// Slots that are to be looked at.
-    owed: usize,
 }
 
 impl<V> Default for Fronts<V> {
     fn default() -> Self {
-        Self(Mutex::new(Known {
-            fronts: Vec::new(),
-            next: 0,
-            owed: 0,
-        }))
+        Self {
+            known: Mutex::new(Known {
+                fronts: Vec::new(),
+                next: 0,
+            }),
+            owed: AtomicUsize::new(0),
+        }
     }
 }
 
 impl<V> Fronts<V> {
     /// Let a front have copies.
     pub fn add(&self, front: Weak<dyn Copies<V>>) {
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         known.fronts.retain(|front| front.strong_count() > 0);
         known.fronts.push(front);
     }
 
-    /// Look at as many slots as are due since epochs were bumped.
+    /// Look at as many slots as are due since epochs were bumped: of each front all, one after the
+    /// other, so that large ones have as much as they need.
     pub fn sweep(&self, epochs: &Epochs, now: impl FnOnce() -> u64, dead: &mut Vec<V>) {
         let bumps = epochs.take_bumps() as usize;
-        if bumps == 0 {
+        let owed = self.owed.load(Relaxed) + bumps * SWEPT_BY_BUMP;
+        if owed == 0 {
             return;
         }
-        let mut known = self.0.lock();
-        if known.fronts.is_empty() {
-            return;
-        }
-        known.owed += bumps * SWEPT_BY_BUMP;
+        // Let go after the lock: this may be the last who has it.
+        let mut held = Vec::new();
+        let mut known = self.known.lock();
         let now = now();
-        let mut left = known.owed.min(MOST);
-        known.owed -= left;
-        // each front once at the most: what is left then would be looked at twice
-        for _ in 0..known.fronts.len() {
-            known.next = (known.next + 1) % known.fronts.len();
-            let front = known.fronts[known.next].upgrade();
-            left -= front.map_or(0, |front| front.sweep(left, epochs, now, dead));
-            if left == 0 {
-                // the same front again, from where it was left
-                known.next = known.next.checked_sub(1).unwrap_or(known.fronts.len() - 1);
-                return;
+        let mut left = owed.min(MOST);
+        let mut turns = 0;
+        while left > 0 && turns <= known.fronts.len() && !known.fronts.is_empty() {
+            let next = known.next % known.fronts.len();
+            let swept = known.fronts[next].upgrade().map(|front| {
+                let swept = front.sweep(left, epochs, now, dead);
+                held.push(front);
+                swept
+            });
+            left -= swept.map_or(0, |swept| swept.looked_at);
+            if swept.is_none_or(|swept| swept.is_through) {
+                known.next = next + 1;
+                turns += 1;
             }
         }
-        known.owed = 0;
+        // Where slots are left, each was looked at.
+        let rest = if left > 0 { 0 } else { owed - owed.min(MOST) };
+        self.owed.store(rest, Relaxed);
+        drop(known);
     }
 
     /// Let go of all copies.
     pub fn clear(&self, dead: &mut Vec<V>) {
-        let mut known = self.0.lock();
-        known.owed = 0;
-        for front in known.fronts.iter().filter_map(Weak::upgrade) {
+        self.owed.store(0, Relaxed);
+        for front in self.all() {
             front.clear(dead);
         }
     }
 
     /// Hits that the tier has not counted.
     pub fn take_hits(&self) -> u64 {
-        let known = self.0.lock();
-        let fronts = known.fronts.iter().filter_map(Weak::upgrade);
-        fronts.map(|front| front.take_hits()).sum()
+        self.all().iter().map(|front| front.take_hits()).sum()
+    }
+
+    fn all(&self) -> Vec<Arc<dyn Copies<V>>> {
+        let known = self.known.lock();
+        known.fronts.iter().filter_map(Weak::upgrade).collect()
     }
 }

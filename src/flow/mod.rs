@@ -4,3 +4,5 @@
 pub mod copies;
 pub mod front;
 pub mod generation;
+
+mod table;

@@ -124,6 +124,7 @@ impl LocalKey {
     /// A payload of at most 16 bytes, as many as its tag always has.
     #[inline(always)]
     pub fn fixed(&mut self, tag: Fixed, payload: u128, bytes: u32) {
+        #[allow(clippy::cast_possible_truncation)] // both halves are used
         let [low, high] = [payload as u64, (payload >> 64) as u64];
         self.put(tag as u64, 1);
         self.put(low, bytes.min(8));

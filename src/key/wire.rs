@@ -79,6 +79,13 @@ impl Codes {
         self.text.push_str(text);
     }
 
+    /// The code of an integer.
+    pub fn number(&mut self, number: i64) {
+        use std::fmt::Write;
+        // A String takes whatever is written to it.
+        let _ = write!(self.text, "n{number}");
+    }
+
     /// Begin a container.
     pub fn open(&self, container: Container) -> Open {
         Open {

@@ -9,7 +9,7 @@ use pyo3::types::{
     PyList, PySet, PyString, PyTime, PyTuple, PyType,
 };
 
-use super::raw;
+use super::raw::{self, read};
 use super::value::loaded;
 use crate::key::wire::{self, Codes, Container, Open};
 
@@ -285,7 +285,10 @@ impl<'a, 'py> Coder<'a, 'py> {
     ) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
         let py = self.py;
         match kind {
-            Kind::Number => codes.plain("n", value.str()?.to_str()?),
+            Kind::Number => match value.cast_exact::<PyInt>().ok().and_then(read::integer) {
+                Some(number) => codes.number(number),
+                None => codes.plain("n", value.str()?.to_str()?),
+            },
             Kind::Bool => {
                 let number = py.get_type::<PyInt>().call1((value,))?;
                 codes.plain("b", number.str()?.to_str()?);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use super::raw::{self, watch};
 
@@ -27,6 +27,8 @@ struct Parts {
     /// Its attributes, and what it remembers of the levels that are enabled. None for a logger that
     /// decides in a way of its own.
     dicts: Option<(Py<PyDict>, Py<PyDict>)>,
+    /// Its class, and that one's `debug`.
+    class: (Py<PyType>, Py<PyAny>),
     /// Whether changes of these are noticed.
     are_watched: bool,
 }
@@ -43,11 +45,16 @@ fn parts(py: Python<'_>) -> PyResult<&'static Parts> {
         let dicts = raw::ordinary_dict(&logger)
             .zip(remembered)
             .filter(|_| is_plain);
-        let are_watched = dicts.as_ref().is_some_and(|(own, remembered)| {
-            watch::watch_logger(0, own) && watch::watch_logger(1, remembered)
-        });
+        let class = logger.get_type();
+        let debug = class.getattr("debug")?;
+        let are_watched = raw::version_tag(&class) != 0
+            && watch::watch_logger_class(&class)
+            && dicts.as_ref().is_some_and(|(own, remembered)| {
+                watch::watch_logger(0, own) && watch::watch_logger(1, remembered)
+            });
         Ok(Parts {
             logger: logger.unbind(),
+            class: (class.unbind(), debug.unbind()),
             dicts: dicts.map(|(own, remembered)| (own.unbind(), remembered.unbind())),
             are_watched,
         })
@@ -87,7 +94,9 @@ fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
     })?;
     // What `isEnabledFor` does, without a call into Python: every change of levels empties the dict.
     if let Some((own, remembered)) = &parts.dicts {
-        if own.bind(py).contains(intern!(py, "debug"))? {
+        let (class, debug) = &parts.class;
+        let of_class = class.bind(py).getattr(intern!(py, "debug"))?;
+        if !of_class.is(debug) || own.bind(py).contains(intern!(py, "debug"))? {
             return Ok(true);
         }
         if let Some(enabled) = remembered.bind(py).get_item(level.bind(py))? {

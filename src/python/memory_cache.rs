@@ -262,7 +262,8 @@ impl MemoryCache {
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.tier.count_undecodable();
                 log::warn!(target: "quickcache", "a value in memory can no longer be read, and counts as missing: {error}");
-                Ok(None)
+                // pyo3-log leaves it set when a handler raises
+                PyErr::take(py).map_or(Ok(None), Err)
             }
             Err(error) => Err(error),
         }

@@ -19,7 +19,7 @@ use super::raw::read;
 use super::tiered::FirstMemory;
 use crate::clock::Clock;
 use crate::flow::copies::Copies;
-use crate::flow::front::{Front, Held, Seat};
+use crate::flow::front::{Front, Held, Seat, Swept};
 use crate::flow::generation::Epochs;
 use crate::key::local::{LocalKey, ShortKey};
 
@@ -27,9 +27,12 @@ use crate::key::local::{LocalKey, ShortKey};
 type Guarded = Attached<Front<Object>>;
 
 impl Copies<Object> for Guarded {
-    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<Object>) -> usize {
-        self.try_with(|front| front.sweep(slots, epochs, now, dead))
-            .unwrap_or(0)
+    fn sweep(&self, slots: usize, epochs: &Epochs, now: u64, dead: &mut Vec<Object>) -> Swept {
+        let swept = self.try_with(|front| front.sweep(slots, epochs, now, dead));
+        swept.unwrap_or(Swept {
+            looked_at: 0,
+            is_through: true,
+        })
     }
 
     fn clear(&self, dead: &mut Vec<Object>) {
@@ -76,6 +79,13 @@ struct Attribute {
     name: Py<PyString>,
     class: AtomicUsize,
     tag: AtomicU32,
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        let hits = Copies::take_hits(&*self.front);
+        self.first.cache.get().tier().count_hits(hits);
+    }
 }
 
 impl Near {
@@ -194,11 +204,9 @@ impl Near {
         if self.first.cache.get().is_isolated() {
             return Ok(());
         }
-        let visited = self.front.try_with(|front| {
-            front
-                .values()
-                .try_for_each(|object| visit.call(&*object.visited()))
-        });
+        let visited = self
+            .front
+            .try_with(|front| front.try_for_each(|object| visit.call(&*object.visited())));
         // The lock is held for moments, by attached threads, which the collector has stopped.
         debug_assert!(visited.is_some(), "a lock was held during a collection");
         visited.unwrap_or(Ok(()))

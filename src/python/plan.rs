@@ -12,6 +12,7 @@ use super::bind::{Call, Signature};
 use super::codes::Coder;
 use super::guard::HELPER_KEYS;
 use super::key::Key;
+use super::local;
 use super::raw;
 use crate::key::wire::{Codes, LONGEST_CODES};
 
@@ -37,7 +38,7 @@ pub(super) struct Plan(Option<Made>);
 /// A plan that is more than the place for one.
 pub(super) struct Made {
     /// The attributes, in the order of `ATTRIBUTES`; None where the helper has none of the name.
-    made_of: Vec<Option<Py<PyAny>>>,
+    sources: Vec<Option<Py<PyAny>>>,
     /// What was in the list `vary_on`.
     varied: Vec<Py<PyAny>>,
     pub(super) signature: Option<Signature>,
@@ -106,7 +107,7 @@ impl Plan {
             return false;
         };
         let py = dict.py();
-        let are_same = names(py).iter().zip(&made.made_of).all(|(name, known)| {
+        let are_same = names(py).iter().zip(&made.sources).all(|(name, known)| {
             match (dict.get_item(name), known) {
                 (Ok(Some(value)), Some(known)) => value.is(known),
                 (Ok(None), None) => true,
@@ -227,7 +228,7 @@ impl Made {
             prefix: prefix.and_then(|prefix| prefix.to_str().map(str::to_owned).ok()),
             vary_on,
             skip: None,
-            made_of: attributes
+            sources: attributes
                 .iter()
                 .map(|value| value.clone().map(Bound::unbind))
                 .collect(),
@@ -237,7 +238,7 @@ impl Made {
     /// Whether the list `vary_on` has in it what it had.
     #[inline]
     pub(super) fn varies_as_before(&self, py: Python<'_>) -> bool {
-        let Some(Some(vary_on)) = self.made_of.get(VARY_ON) else {
+        let Some(Some(vary_on)) = self.sources.get(VARY_ON) else {
             return true;
         };
         vary_on
@@ -259,7 +260,7 @@ impl Made {
         py: Python<'py>,
         place: usize,
     ) -> PyResult<&'a Bound<'py, PyAny>> {
-        let value = self.made_of.get(place).and_then(Option::as_ref);
+        let value = self.sources.get(place).and_then(Option::as_ref);
         value
             .map(|value| value.bind(py))
             .ok_or_else(|| pyo3::exceptions::PyAttributeError::new_err(ATTRIBUTES[place]))
@@ -271,18 +272,20 @@ impl Made {
         helper: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Key<'py>> {
-        self.key_of(helper, &self.values(helper.py(), arguments)?)
+        let own_way = !has_own_keys(helper);
+        self.key_of(helper, &self.values(helper.py(), arguments)?, own_way)
     }
 
-    /// The key for the values of a call.
+    /// The key for the values of a call. `own_way` says that the helper's methods are to make it.
     pub(super) fn key_of<'py>(
         &self,
         helper: &Bound<'py, PyAny>,
         values: &Values<'py>,
+        own_way: bool,
     ) -> PyResult<Key<'py>> {
         let py = helper.py();
-        let own_way = (!has_own_keys(helper)).then_some(helper);
-        let assert_function = self.made_of.get(3).and_then(Option::as_ref);
+        let own_way = own_way.then_some(helper);
+        let assert_function = self.sources.get(3).and_then(Option::as_ref);
         let assert_function = assert_function.map(|function| function.bind(py));
         let assert_function = assert_function.filter(|function| !function.is_none());
         let writer = Coder::new(py, own_way, assert_function);
@@ -366,7 +369,7 @@ impl Made {
     }
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for value in self.made_of.iter().flatten().chain(&self.varied) {
+        for value in self.sources.iter().flatten().chain(&self.varied) {
             visit.call(value)?;
         }
         if let Some(signature) = &self.signature {
@@ -468,6 +471,14 @@ impl Path {
 }
 
 impl<'py> Values<'py> {
+    /// Whether none of them can change.
+    pub(super) fn are_lasting(&self) -> bool {
+        match self {
+            Self::Are(values) => values.iter().all(local::is_lasting),
+            Self::Of(_) => false,
+        }
+    }
+
     fn try_for_each(
         &self,
         mut each: impl FnMut(&Bound<'py, PyAny>) -> PyResult<()>,

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
@@ -20,6 +21,7 @@ use super::key::Key;
 use super::near::{Memo, Near};
 use super::plan::{self, Made, Plan, Values};
 use super::raw::attached::Attached;
+use super::raw::object::Object;
 use super::raw::{self, watch};
 use super::tiered::{self, Asked, FirstMemory, PrefixText};
 use super::{local, logging, value};
@@ -53,6 +55,8 @@ struct Armed {
     near: Option<Near>,
     /// Whether nobody wanted debug lines then.
     is_quiet: bool,
+    /// Where the helper's `__dict__` lies.
+    dict: usize,
 }
 
 /// What there is for a call.
@@ -72,6 +76,11 @@ impl Armed {
                 .as_ref()
                 .is_none_or(|near| near.first.is_first(helper.py()))
             && self.plan.get().varies_as_before(helper.py())
+    }
+
+    /// Whether the helper's attributes lie in the dict that is watched. Asked where there is time for it.
+    fn has_its_dict(&self, helper: &Bound<'_, PyAny>) -> bool {
+        raw::own_dict(helper).is_some_and(|dict| dict.as_ptr().addr() == self.dict)
     }
 
     /// The same where changes are not noticed: asked of everything.
@@ -126,7 +135,7 @@ impl Shortcut {
         &self,
         py: Python<'py>,
         arguments: &Arguments<'_, 'py>,
-    ) -> Option<Bound<'py, PyAny>> {
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let object = self.armed.with(py, |hot| {
             let Hot { armed, memo } = hot.as_mut()?;
             let near = armed.near.as_ref()?;
@@ -135,7 +144,7 @@ impl Shortcut {
             }
             near.hit(py, armed.plan.get().signature()?, arguments, memo)
         })??;
-        value::to_value(object, py).ok()
+        read(object, py)
     }
 
     /// What there is for a call.
@@ -158,7 +167,8 @@ impl Shortcut {
         });
         let armed = armed.flatten();
         if let Some(armed) = armed
-            && (armed.stands(helper) || armed.is_found_standing(helper)?)
+            && (armed.stands(helper) && armed.has_its_dict(helper)
+                || armed.is_found_standing(helper)?)
         {
             return Ok(Some(armed));
         }
@@ -193,6 +203,7 @@ impl Shortcut {
             near,
             plan: plan.clone().unbind(),
             class: class.unbind(),
+            dict: raw::own_dict(helper).map_or(0, |dict| dict.as_ptr().addr()),
             changes: is_watched.then_some(changes),
             is_quiet,
         });
@@ -227,11 +238,16 @@ impl Armed {
         let values = made.values(py, arguments)?;
         let mut local = LocalKey::new();
         let mut known = None;
+        let mut key = None;
         let mut near = self.near.as_ref().filter(|_| !debug);
         near = near.filter(|_| write_values(&mut local, &values));
         if let Some(asked) = near
             && let Some(prefix) = &asked.first.prefix
         {
+            // The function may change what is in the arguments, of which the key is made before.
+            if !values.are_lasting() {
+                key = Some(made.key_of(helper, &values, false)?);
+            }
             let text = tiered::prefix_text(prefix.bind(py))?;
             if !matches!(&text, PrefixText::Text(text) if local::write(&mut local, text)) {
                 near = None;
@@ -240,12 +256,16 @@ impl Armed {
         }
         if let Some(near) = near
             && let Some(object) = near.get(py, local.finish())
-            && let Ok(value) = value::to_value(object, py)
+            && let Some(value) = read(object, py)
         {
             near.learn(arguments);
-            return Ok(Answer::Value(value));
+            return value.map(Answer::Value);
         }
-        Self::ask(made, helper, &values, near.map(|near| (near, local)), known)
+        let key = match key {
+            Some(key) => key,
+            None => made.key_of(helper, &values, false)?,
+        };
+        Self::ask(made, helper, key, near.map(|near| (near, local)), known)
     }
 
     /// Ask the tiers. Apart from `find`, so that its stack is free while they are asked.
@@ -253,14 +273,13 @@ impl Armed {
     fn ask<'py>(
         made: &Made,
         helper: &Bound<'py, PyAny>,
-        values: &Values<'py>,
+        key: Key<'py>,
         near: Option<(&Near, LocalKey)>,
         known: Option<PrefixText<'py>>,
     ) -> PyResult<Answer<'py>> {
         let py = helper.py();
         // Ctrl-C must reach a loop that is all hits; it comes here once in many.
         py.check_signals()?;
-        let key = made.key_of(helper, values)?;
         let debug = logging::debug_enabled(py)?;
         if debug {
             logging::debug(py, "{}", key.object())?;
@@ -278,6 +297,17 @@ impl Armed {
             logging::debug(py, "cache miss, calling {}", &name(made, py)?)?;
         }
         gap(made, helper, asked, Fill::Key(Key::unbind(key)))
+    }
+}
+
+/// The value of a copy; None if its pickle can no longer be read, which is for the tier to see to.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+fn read(object: Object, py: Python<'_>) -> Option<PyResult<Bound<'_, PyAny>>> {
+    match value::to_value(object, py) {
+        // Ctrl-C is none of the pickle's.
+        Err(error) if error.is_instance_of::<PyException>(py) => None,
+        value => Some(value),
     }
 }
 
@@ -387,7 +417,10 @@ pub(super) fn find<'py>(
 #[pymethods]
 impl Shortcut {
     #[new]
-    fn new(helper: Py<PyAny>) -> Self {
+    fn new(helper: &Bound<'_, PyAny>) -> Self {
+        // Now, before anybody has a hold of the dict that is replaced.
+        let _dict = raw::ordinary_dict(helper);
+        let helper = helper.clone().unbind();
         Self {
             helper,
             code: OnceLock::new(),

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyList, PyTuple, PyType};
+use smallvec::SmallVec;
 
-use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, TIERED_CACHE};
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
 use super::raw::object::Object;
@@ -423,6 +424,8 @@ pub(super) struct FirstMemory {
     pub(super) prefix: Option<Py<PyAny>>,
     /// The list of tiers and the first of them, where there are several.
     first: Option<(Py<PyList>, Py<PyAny>)>,
+    /// The objects that are gone through, and their classes.
+    classes: SmallVec<[(Py<PyAny>, Py<PyType>); 3]>,
     /// Whether changes of the classes and of the objects' attributes are noticed.
     pub(super) is_watched: bool,
 }
@@ -430,11 +433,16 @@ pub(super) struct FirstMemory {
 impl FirstMemory {
     /// The first tier of a cache, if it is a memory tier that is asked without entering Python.
     pub(super) fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let mut is_watched = true;
         let mut first = None;
         let mut tier = cache.clone();
+        let mut is_watched = true;
+        let mut classes = SmallVec::new();
+        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>| {
+            is_watched &= seal.watch(object);
+            classes.push((object.clone().unbind(), object.get_type().unbind()));
+        };
         if TIERED_CACHE.holds_for(cache) {
-            is_watched &= TIERED_CACHE.watch(cache);
+            note(&TIERED_CACHE, cache);
             let caches = cache.getattr(intern!(cache.py(), "caches"))?;
             let Ok(list) = caches.cast_into_exact::<PyList>() else {
                 return Ok(None);
@@ -449,13 +457,14 @@ impl FirstMemory {
             return Ok(None);
         };
         if !tier.is(&memory.cache) {
-            is_watched &= CACHE_WITH_PRESETS.watch(&tier);
+            note(&CACHE_WITH_PRESETS, &tier);
         }
-        is_watched &= MEMORY_CACHE.watch(&memory.cache);
+        note(&MEMORY_CACHE, &memory.cache);
         Ok(Some(Self {
             cache: memory.cache.unbind(),
             prefix: memory.prefix.map(Bound::unbind),
             first,
+            classes,
             is_watched,
         }))
     }
@@ -469,16 +478,25 @@ impl FirstMemory {
     /// Whether it is first still, but for what is watched.
     #[inline]
     pub(super) fn is_first(&self, py: Python<'_>) -> bool {
-        match &self.first {
+        let is_first = match &self.first {
             None => true,
             Some((list, first)) => read::begins_with(list.bind(py), first),
-        }
+        };
+        is_first
+            && self
+                .classes
+                .iter()
+                .all(|(object, class)| raw::is_exactly(object.bind(py), class))
     }
 
     /// Show the objects held to the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.cache)?;
         visit.call(&self.prefix)?;
+        for (object, class) in &self.classes {
+            visit.call(object)?;
+            visit.call(class)?;
+        }
         if let Some((list, first)) = &self.first {
             visit.call(list)?;
             visit.call(first)?;

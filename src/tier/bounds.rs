@@ -86,6 +86,14 @@ impl Options {
         over(entries as u64, self.max_entries, 64) || over(bytes, self.max_bytes, 64 * 1024)
     }
 
+    /// How many entries fit, as far as can be told from those held.
+    pub(super) fn fits(&self, held: usize) -> u64 {
+        match (self.max_entries, self.max_bytes) {
+            (Some(most), None) => most,
+            _ => held as u64,
+        }
+    }
+
     /// Shards for generations and epochs: enough that keys seldom share one, in little memory.
     pub(super) fn shards(&self) -> usize {
         let entries = self.max_entries.unwrap_or(u64::MAX).clamp(64, 8_192);

@@ -131,15 +131,15 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.fronts.add(front);
     }
 
-    /// The era: moves whenever half of what is held has been evicted. A value that has not been
-    /// asked for since the last one may be among the next to go.
+    /// The era: moves whenever as many values were stored as half of what fits. A value that has not
+    /// been asked for since the last one may be among the next to go.
     pub fn era(&self) -> u8 {
         self.era.now()
     }
 
-    /// Count hits that fronts had.
-    fn collect_hits(&self) {
-        self.counters.hits.add(self.fronts.take_hits());
+    /// Count hits that a front had.
+    pub fn count_hits(&self, hits: u64) {
+        self.counters.hits.add(hits);
     }
 
     /// The value under `key`, and how long it has yet to live.
@@ -334,6 +334,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
                 }
             }
         }
+        // Once more: moka may have let go of the key by itself, and have yet to report it.
+        self.epochs.bump(fingerprint);
         self.tidy(&store, &mut dead);
         held
     }
@@ -402,7 +404,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let (entries, bytes) = self.measure();
         {
             let _pass = gate::enter();
-            self.collect_hits();
+            self.count_hits(self.fronts.take_hits());
         }
         self.counters.snapshot(entries as u64, bytes)
     }
@@ -447,7 +449,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             let slab = store.slab.lock();
             (slab.live(), slab.bytes())
         };
-        self.era.move_on(self.counters.evictions.get(), live as u64);
+        self.era
+            .move_on(self.counters.stores.get(), self.options.fits(live));
         if self.options.exceeded(live, bytes) {
             store.index().run_pending_tasks();
             store.drain(dead);
@@ -491,11 +494,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 }
 
-/// Counts in steps of half of what is held that is evicted.
+/// Counts in steps of as many stores as half of what fits.
 #[derive(Debug, Default)]
 struct Era {
     number: AtomicU8,
-    /// The evictions at which it moves next.
+    /// The stores at which it moves next.
     next: AtomicU64,
 }
 
@@ -505,9 +508,9 @@ impl Era {
     }
 
     /// Two threads may move it at once, which costs a few more questions to the tier.
-    fn move_on(&self, evictions: u64, held: u64) {
-        if evictions > self.next.load(Relaxed) {
-            self.next.store(evictions + held / 2 + 16, Relaxed);
+    fn move_on(&self, stores: u64, fits: u64) {
+        if stores >= self.next.load(Relaxed) {
+            self.next.store(stores + (fits / 2).max(1), Relaxed);
             self.number.fetch_add(1, Relaxed);
         }
     }

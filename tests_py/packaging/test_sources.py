@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # All that a source distribution may hold.
-SOURCES = r"PKG-INFO|Cargo\.(toml|lock)|build\.rs|LICENSE|README\.md|pyproject\.toml|(src|tests_rs)/.*\.rs|python/.*"
+SOURCES = (
+    r"PKG-INFO|Cargo\.(toml|lock)|build\.rs|LICENSE|README\.md|pyproject\.toml"
+    r"|(src|tests_rs)/.*\.rs|python/.*"
+)
 
 
 @pytest.fixture(scope="module")

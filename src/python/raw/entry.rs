@@ -31,7 +31,7 @@ mod with_gil {
 
     use crate::python::arguments::{Arguments, Keywords};
     use crate::python::raw::{Stay, check_stack};
-    use crate::python::shortcut::{Answer, Shortcut, stash, unstash};
+    use crate::python::shortcut::{Answer, Shortcut, Stashed, stash, unstash};
     use pyo3::prelude::*;
 
     unsafe extern "C" {
@@ -64,10 +64,10 @@ mod with_gil {
     ///
     /// A closure may be emptied by the garbage collector or by hand, and its code replaced.
     #[inline]
-    unsafe fn shortcut_of<'a, 'py>(
-        py: Python<'py>,
+    unsafe fn shortcut_of<'a>(
+        py: Python<'_>,
         function: *mut ffi::PyObject,
-    ) -> Option<Borrowed<'a, 'py, Shortcut>> {
+    ) -> Option<Borrowed<'a, '_, Shortcut>> {
         // SAFETY: `function` is a live function object, or nobody could call it. Its closure is null
         // or a tuple of cells, a cell's content null or a live object; all of it is read while
         // attached, and the caller takes a reference before anything can change it.
@@ -108,13 +108,28 @@ mod with_gil {
         if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
             // SAFETY: the arguments are as CPython hands them to a vectorcall.
             let arguments = unsafe { arguments(py, args, nargsf, names) };
-            if let Some(value) = shortcut.get().near_hit(py, &arguments) {
-                return value.into_ptr();
+            match shortcut.get().near_hit(py, &arguments) {
+                Some(Ok(value)) => return value.into_ptr(),
+                Some(Err(error)) => {
+                    error.restore(py);
+                    return null_mut();
+                }
+                None => {}
             }
         }
         // Apart, so that a hit needs little of the stack and of the registers.
         // SAFETY: as CPython called us.
         unsafe { go_on(function, args, nargsf, names) }
+    }
+
+    /// What is left to do for a call that Rust has seen.
+    enum Next {
+        /// Hand this to the caller: a value, or null with an exception set.
+        Return(*mut ffi::PyObject),
+        /// Run the body, for which a gap was left; and then put back what was left before.
+        RunWith(Option<Stashed>),
+        /// Run the body, which sees for itself.
+        Run,
     }
 
     /// A call that the front has nothing for.
@@ -125,39 +140,55 @@ mod with_gil {
         nargsf: usize,
         names: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: as in `enter`.
-        let py = unsafe { Python::assume_attached() };
-        // SAFETY: as in `enter`.
-        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
-            // SAFETY: as in `enter`.
-            let arguments = unsafe { arguments(py, args, nargsf, names) };
-            if let Err(error) = check_stack() {
-                error.restore(py);
-                return null_mut();
+        // PyO3 is to know that the thread is attached, or it would put off the end of each reference.
+        // SAFETY: as CPython called us.
+        let next = Python::try_attach(|py| unsafe { next(py, function, args, nargsf, names) });
+        match next {
+            Some(Next::Return(value)) => value,
+            Some(Next::RunWith(before)) => {
+                // SAFETY: as CPython called us.
+                let value = unsafe { body(function, args, nargsf, names) };
+                Python::try_attach(|_| unstash(before));
+                value
             }
-            // Held from here on: what runs next may empty the cell.
-            let shortcut = shortcut.to_owned();
-            if shortcut.get().begin() {
-                let found = find(&shortcut, &arguments);
-                shortcut.get().end();
-                match found {
-                    Ok(Answer::Value(value)) => return value.into_ptr(),
-                    Ok(Answer::Gap(gap)) => {
-                        let before = stash(&shortcut, &arguments, gap);
-                        // SAFETY: as CPython called us.
-                        let value = unsafe { body(function, args, nargsf, names) };
-                        unstash(before);
-                        return value;
-                    }
-                    Err(error) => {
-                        error.restore(py);
-                        return null_mut();
-                    }
-                }
+            // SAFETY: as CPython called us.
+            Some(Next::Run) | None => unsafe { body(function, args, nargsf, names) },
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn next(
+        py: Python<'_>,
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> Next {
+        // SAFETY: as in `enter`.
+        let Some(shortcut) = (unsafe { shortcut_of(py, function) }) else {
+            return Next::Run;
+        };
+        // SAFETY: as in `enter`.
+        let arguments = unsafe { arguments(py, args, nargsf, names) };
+        if let Err(error) = check_stack() {
+            error.restore(py);
+            return Next::Return(null_mut());
+        }
+        // Held from here on: what runs next may empty the cell.
+        let shortcut = shortcut.to_owned();
+        if !shortcut.get().begin() {
+            return Next::Run;
+        }
+        let found = find(&shortcut, &arguments);
+        shortcut.get().end();
+        match found {
+            Ok(Answer::Value(value)) => Next::Return(value.into_ptr()),
+            Ok(Answer::Gap(gap)) => Next::RunWith(stash(&shortcut, &arguments, gap)),
+            Err(error) => {
+                error.restore(py);
+                Next::Return(null_mut())
             }
         }
-        // SAFETY: as CPython called us.
-        unsafe { body(function, args, nargsf, names) }
     }
 
     #[inline(never)]

@@ -27,7 +27,7 @@ pub(in crate::python) fn integer(value: &Bound<'_, PyInt>) -> Option<i64> {
         };
         if tag < ONE_DIGIT {
             // the sign is 0 for positive, 1 for zero, 2 for negative
-            return Some((1 - (tag & SIGN) as i64) * i64::from(digit));
+            return Some((1 - (tag & SIGN).cast_signed() as i64) * i64::from(digit));
         }
     }
     let mut overflow = 0;
@@ -51,7 +51,7 @@ pub(in crate::python) fn learn_texts(py: Python<'_>) {
     let state = |text: &str| state(&PyString::new(py, text));
     let (ascii, latin) = (state("quick") & state("caches"), state("qu\u{ef}ck"));
     let bit = ascii & !latin;
-    if bit.count_ones() == 1 {
+    if bit.is_power_of_two() {
         ASCII.store(bit, Ordering::Relaxed);
         let probe = PyString::new(py, "where its bytes lie");
         if ascii_text(&probe) != Some(b"where its bytes lie".as_slice()) {

@@ -12,6 +12,7 @@ static CHANGES: AtomicU32 = AtomicU32::new(0);
 /// Moves with each change of one of the logger's dicts.
 static LOGGER_CHANGES: AtomicU32 = AtomicU32::new(0);
 static LOGGER_DICTS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+static LOGGER_CLASS: AtomicUsize = AtomicUsize::new(0);
 
 /// How many changes there have been.
 #[inline]
@@ -28,6 +29,12 @@ pub(in crate::python) fn logger_changes() -> u32 {
 /// Have changes of a class and its bases counted, from a version that it has. False where that cannot
 /// be had.
 pub(in crate::python) fn watch_class(class: &Bound<'_, PyType>) -> bool {
+    imp::watch_class(class)
+}
+
+/// Have changes of the logger's class counted, and counted apart. False where that cannot be had.
+pub(in crate::python) fn watch_logger_class(class: &Bound<'_, PyType>) -> bool {
+    LOGGER_CLASS.store(class.as_ptr().addr(), Ordering::Relaxed);
     imp::watch_class(class)
 }
 
@@ -49,7 +56,8 @@ mod imp {
     use pyo3::ffi;
 
     use super::{
-        AtomicI32, Bound, CHANGES, LOGGER_CHANGES, LOGGER_DICTS, Ordering, PyDict, PyType, Python,
+        AtomicI32, Bound, CHANGES, LOGGER_CHANGES, LOGGER_CLASS, LOGGER_DICTS, Ordering, PyDict,
+        PyType, Python,
     };
 
     type Callback = extern "C" fn(
@@ -86,7 +94,10 @@ mod imp {
         0
     }
 
-    extern "C" fn count_class(_class: *mut ffi::PyTypeObject) -> c_int {
+    extern "C" fn count_class(class: *mut ffi::PyTypeObject) -> c_int {
+        if LOGGER_CLASS.load(Ordering::Relaxed) == class.addr() {
+            LOGGER_CHANGES.fetch_add(1, Ordering::AcqRel);
+        }
         CHANGES.fetch_add(1, Ordering::AcqRel);
         0
     }

@@ -400,9 +400,11 @@ def tiers_under_a_mock_with_their_signature(probe):
     with mock.patch.object(TieredCache, "get", autospec=True, side_effect=spy):
         probe.step("spied on", f, 1)
         probe.step("too many", lambda: tiers.get(1, 2, 3, 4))
-    probe.is_("a function", [inspect.isfunction(getattr(TieredCache, name)) for name in ("get", "set", "delete")])
+    probe.is_(
+        "a function", [inspect.isfunction(getattr(TieredCache, name)) for name in ("get", "set", "delete")]
+    )
     for label, action in (
-        ("get nothing", lambda: tiers.get()),
+        ("get nothing", tiers.get),
         ("set too much", lambda: tiers.set("k", 1, 2)),
         ("delete too much", lambda: tiers.delete("k", 2)),
         ("delete by timeout", lambda: tiers.delete("k", 2, timeout=3)),
