@@ -530,7 +530,7 @@ class TestRecursion:
                 forever(0)
 
     def test_takes_little_of_the_stack(self, tmp_path):
-        """Nine hundred levels in two megabytes; in a process of its own, since beyond is a crash."""
+        """Six hundred levels in one megabyte; in a process of its own, since beyond is a crash."""
         program = """
             import sys, threading
             from quickcache import MemoryCache, get_quickcache
@@ -540,8 +540,8 @@ class TestRecursion:
                 return n and count_down(n - 1)
 
             sys.setrecursionlimit(10_000)
-            threading.stack_size(2 * 1024 * 1024)
-            thread = threading.Thread(target=lambda: print(count_down(900)))
+            threading.stack_size(1024 * 1024)
+            thread = threading.Thread(target=lambda: print(count_down(600)))
             thread.start()
             thread.join()
         """

@@ -52,8 +52,7 @@ class ConfigMixin:
         options = {name: defaults.pop(name) for name in self._options if name in defaults}
         other: Any = fields._replace(**defaults)
         if self._options:
-            attributes: dict[str, Any] = vars(other)
-            attributes.update({**vars(self), **options})
+            other.__dict__.update({**self.__dict__, **options})
         return cast("Self", other)
 
     def __call__(

@@ -59,8 +59,8 @@ def warn_on_collision(fn: Callable[..., Any], helper: Any) -> None:
     from ._helper import QuickCacheHelper  # noqa: PLC0415  which imports this module
 
     prefix = helper.prefix
-    helper_class: Any = type(helper)
-    makes_keys_as_usual = getattr(helper_class, "get_cache_key", None) is QuickCacheHelper.get_cache_key
+    own = getattr(helper.__class__, "get_cache_key", None)
+    makes_keys_as_usual = own is QuickCacheHelper.get_cache_key
     name = owner_name(fn)
     if name is None or not makes_keys_as_usual or not isinstance(prefix, str):
         return

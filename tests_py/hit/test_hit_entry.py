@@ -53,6 +53,20 @@ class TestAnEmptiedClosure:
         )
         assert ["True"] * 3 == told.splitlines()
 
+    def test_with_what_only_looks_like_a_shortcut_in_it_gives_the_error_of_the_body(self, run_apart):
+        """Bytes with the address of the function's code wherever a shortcut could have it."""
+        told = run_apart(
+            FUNCTION,
+            """
+            cell.cell_contents = id(cached.__code__).to_bytes(8, "little") * 100
+            try:
+                cached(1)
+            except TypeError as error:
+                print("_Shortcut" in str(error))
+            """,
+        )
+        assert "True\n" == told
+
     def test_with_another_functions_shortcut_in_it_is_that_function(self, run_apart):
         told = run_apart(
             FUNCTION,

@@ -118,7 +118,7 @@ def test_counts_are_unchanged_after_many_calls(run_apart, calls):
 
 @pytest.mark.parametrize("calls", ["mixed", "wrong"])
 def test_blocks_of_memory_are_none_more_after_many_calls(run_apart, calls):
-    """The sum of tracemalloc, and the allocator's own count of blocks, which has all objects of Python."""
+    """By tracemalloc and by the count of blocks that objects take: one in three turns would be seen."""
     told = run_apart(
         SETUP,
         f"""
@@ -132,9 +132,9 @@ def test_blocks_of_memory_are_none_more_after_many_calls(run_apart, calls):
                 (tracemalloc.get_traced_memory()[0], sys.getallocatedblocks()), before)]
 
         tracemalloc.start()
-        grown(300)
+        grown(500)  # caches of Python's own fill
         size, blocks = grown(1_500)
-        print(size < 3_000, blocks < 60, size, blocks)
+        print(size < 24_000, blocks < 500, size, blocks)
         """,
         limit=30,
     )
