@@ -123,9 +123,13 @@ impl Near {
             && signature.has_its_code(py)
         {
             let tier = self.first.cache.get().tier();
-            return self.front.with(py, |front| {
+            let object = self.front.with(py, |front| {
                 front.get_again(seat, tier.epochs(), tier.clock(), tier.era())
-            })?;
+            });
+            // Without one, the seat may be out of date and the copy at another.
+            if let Some(Some(object)) = object {
+                return Some(object);
+            }
         }
         self.hit_of_any(py, signature, arguments, memo)
     }

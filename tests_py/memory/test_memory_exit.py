@@ -136,6 +136,7 @@ if sys.version_info >= (3, 13):
     import _interpreters
     other = _interpreters.create("legacy")
     print(_interpreters.exec(other, "import quickcache; quickcache.MemoryCache").msg)
+    _interpreters.destroy(other)
 else:
     import _xxsubinterpreters as interpreters
     other = interpreters.create(isolated=False)

@@ -46,17 +46,28 @@ pub(in crate::python) fn float_bits(value: &Bound<'_, PyFloat>) -> u64 {
 /// The bit of a text's state that says it is ASCII; 0 until it is known, and if it is not.
 static ASCII: AtomicU32 = AtomicU32::new(0);
 
-/// Find out how this CPython marks ASCII: the bits have moved from version to version.
+/// Find out how this CPython marks ASCII: the bit has moved from version to version. Those of the state
+/// that mean nothing may have any value.
 pub(in crate::python) fn learn_texts(py: Python<'_>) {
-    let state = |text: &str| state(&PyString::new(py, text));
-    let (ascii, latin) = (state("quick") & state("caches"), state("qu\u{ef}ck"));
-    let bit = ascii & !latin;
-    if bit.is_power_of_two() {
-        ASCII.store(bit, Ordering::Relaxed);
-        let probe = PyString::new(py, "where its bytes lie");
-        if ascii_text(&probe) != Some(b"where its bytes lie".as_slice()) {
-            ASCII.store(0, Ordering::Relaxed);
-        }
+    const BEFORE_3_14: u32 = 1 << 6;
+    const SINCE_3_14: u32 = 1 << 20;
+    let states = |letter: char| -> Vec<u32> {
+        let texts = (2..34).map(|length| letter.to_string().repeat(length));
+        texts.map(|text| state(&PyString::new(py, &text))).collect()
+    };
+    let (ascii, latin, wide) = (states('a'), states('\u{ef}'), states('\u{20ac}'));
+    let marks = |bit: &u32| {
+        ascii.iter().all(|state| state & bit != 0)
+            && latin.iter().chain(&wide).all(|state| state & bit == 0)
+    };
+    let bit = [BEFORE_3_14, SINCE_3_14]
+        .into_iter()
+        .find(marks)
+        .unwrap_or(0);
+    ASCII.store(bit, Ordering::Relaxed);
+    let probe = "where its bytes lie";
+    if ascii_text(&PyString::new(py, probe)) != Some(probe.as_bytes()) {
+        ASCII.store(0, Ordering::Relaxed);
     }
 }
 
