@@ -96,6 +96,8 @@ enum Slot<V, A, const WORDS: usize> {
     Free,
     /// A copy was here; what was put behind it is still there.
     Gone,
+    // The fields of both kinds stand here, and in no struct of their own, so that the mark of the kind
+    // shares a word with the first three.
     /// A copy under a key of no more words than lie here, padded with zeros.
     Short {
         /// How many words; how often it was used would have no place.

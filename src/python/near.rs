@@ -57,16 +57,10 @@ struct Way {
     values: SmallVec<[Place; 4]>,
     /// The argument that says whether the cache is passed over.
     skip: Option<usize>,
-    /// The attribute of the function's one parameter that is all there is to it, or that one itself.
-    only: Option<Only>,
+    /// Whether all there is to it is the function's first parameter, or an attribute of it.
+    is_of_one: bool,
     /// Whether the same arguments are always the same values.
     has_memo: bool,
-}
-
-/// The one thing that a function's key depends on.
-enum Only {
-    Argument,
-    Attribute(Attribute),
 }
 
 struct Place {
@@ -143,10 +137,10 @@ impl Near {
         memo: &mut Memo,
     ) -> Option<Object> {
         let way = self.way.as_ref()?;
-        let (object, seat) = if let Some(attribute) = &way.only
-            && let [value] = arguments.positional()
+        let (object, seat) = if way.is_of_one
+            && let ([place], [value]) = (&way.values[..], arguments.positional())
             && signature.takes_one(py, arguments)
-            && let Some(key) = attribute.short_key(value)
+            && let Some(key) = place.short_key(value)
         {
             self.find(py, key.words())?
         } else {
@@ -194,9 +188,6 @@ impl Near {
                 (&place.attribute, arguments.positional().get(place.slot))
             {
                 attribute.learn(value);
-                if let Some(Only::Attribute(only)) = &way.only {
-                    only.learn(value);
-                }
             }
         }
     }
@@ -333,15 +324,8 @@ impl Way {
             .iter()
             .map(|path| Place::of(py, path))
             .collect::<Option<_>>()?;
-        let only = match &values[..] {
-            [place] if skip.is_none() && place.slot == 0 => Some(match &place.attribute {
-                None => Only::Argument,
-                Some(attribute) => Only::Attribute(attribute.of_same_name(py)),
-            }),
-            _ => None,
-        };
         Some(Self {
-            only,
+            is_of_one: skip.is_none() && matches!(&values[..], [place] if place.slot == 0),
             has_memo: values.iter().all(|place| place.attribute.is_none()),
             values,
             skip,
@@ -403,6 +387,16 @@ impl Place {
         })
     }
 
+    /// The key of an argument that is all there is to it, if it is short.
+    #[inline(always)]
+    #[allow(clippy::inline_always)]
+    fn short_key(&self, value: &Bound<'_, PyAny>) -> Option<ShortKey> {
+        match &self.attribute {
+            None => local::short(value),
+            Some(attribute) => local::short(&attribute.read(value)?),
+        }
+    }
+
     #[inline(never)]
     fn write(
         &self,
@@ -423,26 +417,7 @@ impl Place {
     }
 }
 
-impl Only {
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    fn short_key(&self, value: &Bound<'_, PyAny>) -> Option<ShortKey> {
-        match self {
-            Self::Argument => local::short(value),
-            Self::Attribute(attribute) => local::short(&attribute.read(value)?),
-        }
-    }
-}
-
 impl Attribute {
-    fn of_same_name(&self, py: Python<'_>) -> Self {
-        Self {
-            name: self.name.clone_ref(py),
-            class: AtomicUsize::new(0),
-            tag: AtomicU32::new(0),
-        }
-    }
-
     fn learn(&self, object: &Bound<'_, PyAny>) {
         let class = object.get_type();
         let tag = if read::has_plain_attribute(&class, self.name.bind(object.py())) {

@@ -184,8 +184,8 @@ impl Shortcut {
         // Noted first: whatever changes from here on makes the next call come here again.
         let changes = watch::changes();
         let class = helper.get_type();
-        let is_watched = watch_class(&class)
-            && raw::ordinary_dict(helper).is_some_and(|dict| watch::watch(&dict));
+        let dict = raw::ordinary_dict(helper);
+        let is_watched = watch_class(&class) && dict.as_ref().is_some_and(watch::watch);
         let plan = Plan::of(helper)?;
         let made = plan.get().made()?;
         if made.skip.is_none() {
@@ -203,7 +203,7 @@ impl Shortcut {
             near,
             plan: plan.clone().unbind(),
             class: class.unbind(),
-            dict: raw::own_dict(helper).map_or(0, |dict| dict.as_ptr().addr()),
+            dict: dict.map_or(0, |dict| dict.as_ptr().addr()),
             changes: is_watched.then_some(changes),
             is_quiet,
         });
