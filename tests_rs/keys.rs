@@ -1,7 +1,7 @@
 //! Wire keys are the original's text; packed keys are one-to-one with them.
 
 use proptest::prelude::*;
-use quickcache::key::packed::PackedKey;
+use quickcache::key::packed::{KeyPrefix, PackedKey};
 use quickcache::key::wire::{Codes, Container, md5_hex};
 
 const D41D: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -9,7 +9,7 @@ const D41D: &str = "d41d8cd98f00b204e9800998ecf8427e";
 fn key(write: impl FnOnce(&mut Codes)) -> String {
     let mut codes = Codes::new();
     write(&mut codes);
-    codes.into_key("f.0123abcd")
+    KeyPrefix::new("f.0123abcd").text(&codes.into_codes())
 }
 
 #[test]
@@ -115,6 +115,16 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
+/// Prefixes as functions have them, and as nobody should.
+fn prefixes() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z]{1,40}(\\.\\.)?\\.[0-9a-f]{8}",
+        "[é-ü]{1,42}\\.[0-9a-f]{8}",
+        "[a-z]{150,180}\\.[0-9a-f]{8}",
+        texts()
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -128,6 +138,12 @@ proptest! {
     fn packed_keys_are_equal_if_and_only_if_their_texts_are(a in texts(), b in texts()) {
         let equal = PackedKey::pack(a.as_bytes()) == PackedKey::pack(b.as_bytes());
         prop_assert_eq!(a == b, equal);
+    }
+
+    #[test]
+    fn a_prefix_packed_once_makes_the_same_keys(prefix in prefixes(), codes in texts()) {
+        let prefix = KeyPrefix::new(&prefix);
+        prop_assert_eq!(PackedKey::pack(prefix.text(&codes).as_bytes()), prefix.pack(&codes));
     }
 
     #[test]

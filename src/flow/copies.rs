@@ -9,8 +9,8 @@ use super::front::Swept;
 use super::generation::Epochs;
 
 /// Slots of fronts that are looked at for each bump of an epoch: so no more copies that count no
-/// more are kept than a thirty-second of all slots, and what one call more can sweep.
-const SWEPT_BY_BUMP: usize = 32;
+/// more are kept than a sixteenth of all slots, and what one call more can sweep.
+const SWEPT_BY_BUMP: usize = 16;
 /// The most slots looked at by one call: some 10 us.
 const MOST: usize = 2_048;
 

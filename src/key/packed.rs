@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
+use smallvec::SmallVec;
 
 use crate::gate;
 
@@ -36,15 +37,7 @@ enum Repr {
 impl PackedKey {
     /// Pack a key's text: UTF-8, or its extension to lone surrogates.
     pub fn pack(text: &[u8]) -> Self {
-        let mut packed = Vec::with_capacity(text.len().min(64));
-        let mut rest = text;
-        if let Some(len) = prefix_len(text)
-            && let Some(number) = PREFIXES.number_of(&text[..len])
-        {
-            packed.push(INTERNED);
-            push_leb128(&mut packed, number);
-            rest = &text[len..];
-        }
+        let (mut packed, rest) = begin(text);
         pack_parts(&mut packed, rest);
         Self::from_bytes(&packed)
     }
@@ -116,6 +109,60 @@ impl fmt::Debug for PackedKey {
     }
 }
 
+/// What stands before the codes in all keys of one function, packed once.
+#[derive(Debug)]
+pub struct KeyPrefix {
+    text: Box<str>,
+    /// None where the text alone does not say how a whole key begins.
+    packed: Option<Packed>,
+}
+
+impl KeyPrefix {
+    /// Of a function's prefix, `NAME.HASH`.
+    pub fn new(prefix: &str) -> Self {
+        let text = format!("quickcache.{prefix}/");
+        let packed = match begin(text.as_bytes()) {
+            (packed, []) => Some(packed),
+            _ => None,
+        };
+        Self {
+            text: text.into(),
+            packed,
+        }
+    }
+
+    /// The text of the key with these codes.
+    pub fn text(&self, codes: &str) -> String {
+        [&self.text, codes].concat()
+    }
+
+    /// `PackedKey::pack` of the same text.
+    pub fn pack(&self, codes: &str) -> PackedKey {
+        let Some(packed) = &self.packed else {
+            return PackedKey::pack(self.text(codes).as_bytes());
+        };
+        let mut packed = Packed::from_slice(packed);
+        pack_parts(&mut packed, codes.as_bytes());
+        PackedKey::from_bytes(&packed)
+    }
+}
+
+/// Packed bytes as they are being written.
+type Packed = SmallVec<[u8; 64]>;
+
+/// Begin to pack a text; returns what is left of it.
+fn begin(text: &[u8]) -> (Packed, &[u8]) {
+    let mut packed = Packed::new();
+    if let Some(len) = prefix_len(text)
+        && let Some(number) = PREFIXES.number_of(&text[..len])
+    {
+        packed.push(INTERNED);
+        push_leb128(&mut packed, number);
+        return (packed, &text[len..]);
+    }
+    (packed, text)
+}
+
 /// The length of a decorated function's prefix, the `/` included.
 fn prefix_len(text: &[u8]) -> Option<usize> {
     // 42 characters of a name are at most 168 bytes
@@ -126,19 +173,20 @@ fn prefix_len(text: &[u8]) -> Option<usize> {
     is_prefix.then_some("quickcache.".len() + slash + 1)
 }
 
-fn pack_parts(packed: &mut Vec<u8>, mut text: &[u8]) {
-    let mut at_start = true;
-    while let [byte, rest @ ..] = text {
-        if at_start && let Some((tag, digits, after)) = hashed_code(text) {
+fn pack_parts(packed: &mut Packed, mut text: &[u8]) {
+    loop {
+        if let Some((tag, digits, after)) = hashed_code(text) {
             packed.push(tag);
             packed.extend_from_slice(&digits);
             text = after;
-            at_start = false;
-        } else {
-            packed.push(*byte);
-            at_start = matches!(byte, b',' | b'/');
-            text = rest;
         }
+        let Some(end) = text.iter().position(|byte| matches!(byte, b',' | b'/')) else {
+            packed.extend_from_slice(text);
+            return;
+        };
+        let (part, rest) = text.split_at(end + 1);
+        packed.extend_from_slice(part);
+        text = rest;
     }
 }
 
@@ -165,7 +213,7 @@ fn nibble(byte: u8) -> Option<u8> {
     }
 }
 
-fn push_leb128(bytes: &mut Vec<u8>, mut number: u32) {
+fn push_leb128(bytes: &mut Packed, mut number: u32) {
     while number >= 0x80 {
         bytes.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;

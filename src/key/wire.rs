@@ -1,7 +1,7 @@
 //! The wire key: byte for byte the text that quickcache 0.5 makes of a call's arguments.
 //!
-//! `quickcache.` + prefix + `/` + one code per value, joined by `,`; more than 150 characters of
-//! codes become `H` and their MD5. What a value's code is decides the caller who knows the value;
+//! `quickcache.` + prefix + `/` (see `packed::KeyPrefix`) + one code per value, joined by `,`; more
+//! than 150 characters of codes become `H` and their MD5. What a value's code is decides the caller who knows the value;
 //! this module knows how codes are written and joined.
 
 use md5::{Digest, Md5};
@@ -81,9 +81,8 @@ impl Codes {
 
     /// The code of an integer.
     pub fn number(&mut self, number: i64) {
-        use std::fmt::Write;
-        // A String takes whatever is written to it.
-        let _ = write!(self.text, "n{number}");
+        self.text.push('n');
+        self.text.push_str(itoa::Buffer::new().format(number));
     }
 
     /// Begin a container.
@@ -155,16 +154,6 @@ impl Codes {
     /// The codes written so far.
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    /// The whole key for a function's prefix.
-    pub fn into_key(self, prefix: &str) -> String {
-        let mut key = String::with_capacity(12 + prefix.len() + self.text.len().min(LONGEST_CODES));
-        key.push_str("quickcache.");
-        key.push_str(prefix);
-        key.push('/');
-        key.push_str(&self.into_codes());
-        key
     }
 
     /// The key's part behind the `/`.

@@ -100,16 +100,4 @@ impl<'a, 'py> Arguments<'a, 'py> {
             }
         }
     }
-
-    /// Where the arguments lie: the positional ones, then the others in order.
-    pub(super) fn addresses(&self) -> Vec<usize> {
-        let address = |value: &Bound<'py, PyAny>| value.as_ptr().addr();
-        let mut addresses: Vec<usize> = self.positional.iter().map(address).collect();
-        match self.keywords {
-            Keywords::None => {}
-            Keywords::Vector(_, values) => addresses.extend(values.iter().map(address)),
-            Keywords::Dict(dict) => addresses.extend(dict.values().iter().map(|v| address(&v))),
-        }
-        addresses
-    }
 }

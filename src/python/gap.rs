@@ -1,21 +1,19 @@
-//! Values that are missing: what is handed to Python when a cache has nothing, and taken back filled.
+//! Values that are missing: what is to be called for them, and where what it returns is kept.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::key::{Key, UnboundKey};
+use super::key::Key;
 use super::raw;
 use super::tiered::{self, Asked};
 use crate::tier::memory::Write;
 
 /// A value that is missing: what to call for it, and where it is to be kept.
-#[pyclass(module = "quickcache._native", name = "_Gap", frozen)]
 pub(super) struct Gap {
     /// Called with the arguments of the call.
-    #[pyo3(get)]
-    function: Py<PyAny>,
+    pub(super) function: Py<PyAny>,
     helper: Py<PyAny>,
     asked: Asked,
     fill: Fill,
@@ -24,7 +22,7 @@ pub(super) struct Gap {
 /// How a gap is filled.
 pub(super) enum Fill {
     /// There is no value under this key.
-    Key(UnboundKey),
+    Key(Key),
     /// The value is to be replaced; the key is made after the call, which may change its arguments.
     Refresh(Py<PyTuple>, Py<PyDict>),
     /// The function called is the helper, which keeps the value itself.
@@ -51,33 +49,48 @@ impl Gap {
     pub(super) fn open(helper: &Bound<'_, PyAny>) -> Self {
         Self::new(helper, helper, Asked::default(), Fill::ByHelper)
     }
-}
 
-#[pymethods]
-impl Gap {
     /// Keep what the function returned.
-    fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(super) fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = content.py();
         let helper = self.helper.bind(py);
+        let made;
         let (key, write): (_, fn(_) -> _) = match &self.fill {
             Fill::ByHelper => return Ok(()),
-            Fill::Key(key) => (key.bind(py), Write::Fill),
+            Fill::Key(key) => (key, Write::Fill),
             Fill::Refresh(args, kwargs) => {
                 let get_cache_key = helper.getattr(intern!(py, "get_cache_key"))?;
                 let key = raw::call(&get_cache_key, args.bind(py), Some(kwargs.bind(py)))?;
-                (Key::from_object(key), Write::Refresh)
+                made = Key::from_object(&key);
+                (&made, Write::Refresh)
             }
         };
         let cache = helper.getattr(intern!(py, "cache"))?;
-        tiered::set(&cache, &key, content, &self.asked, write)
+        tiered::set(&cache, key, content, &self.asked, write)
+    }
+}
+
+/// A gap as the body of a decorated function is given it.
+#[pyclass(module = "quickcache._native", name = "_Gap", frozen)]
+pub(super) struct OpenGap(pub(super) Gap);
+
+#[pymethods]
+impl OpenGap {
+    #[getter]
+    fn function(&self, py: Python<'_>) -> Py<PyAny> {
+        self.0.function.clone_ref(py)
+    }
+
+    fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.0.keep(content)
     }
 
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.function)?;
-        visit.call(&self.helper)?;
-        self.asked.traverse(&visit)?;
-        match &self.fill {
+        visit.call(&self.0.function)?;
+        visit.call(&self.0.helper)?;
+        self.0.asked.traverse(&visit)?;
+        match &self.0.fill {
             Fill::Key(key) => key.traverse(&visit),
             Fill::Refresh(args, kwargs) => {
                 visit.call(args)?;
@@ -102,21 +115,21 @@ pub(super) fn note(cache: &Bound<'_, PyAny>) -> PyResult<Noted> {
 #[pymethods]
 impl Noted {
     /// `cache.set(key, value)` where there was nothing, unless it was cleared since.
-    fn fill<'py>(
+    fn fill(
         &self,
-        cache: &Bound<'py, PyAny>,
-        key: Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
+        cache: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         tiered::set(cache, &Key::from_object(key), value, &self.0, Write::Fill)
     }
 
     /// `cache.set(key, value)` in place of an older value, unless it was cleared since.
-    fn refresh<'py>(
+    fn refresh(
         &self,
-        cache: &Bound<'py, PyAny>,
-        key: Bound<'py, PyAny>,
-        value: &Bound<'py, PyAny>,
+        cache: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         tiered::set(
             cache,

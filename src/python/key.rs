@@ -1,6 +1,6 @@
 //! A cache key on its way to tiers: as Python's text and packed, each made when first wanted.
 
-use std::cell::OnceCell;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -8,94 +8,61 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::key::packed::PackedKey;
+use crate::key::packed::{KeyPrefix, PackedKey};
 
 /// A key, whichever way it came.
-pub(super) struct Key<'py> {
-    py: Python<'py>,
-    wire: Option<String>,
-    object: OnceCell<Bound<'py, PyAny>>,
-    packed: OnceCell<PackedKey>,
+pub(super) struct Key {
+    /// What it is made of, unless it was given.
+    wire: Option<(Arc<KeyPrefix>, String)>,
+    object: OnceLock<Py<PyAny>>,
+    packed: OnceLock<PackedKey>,
 }
 
-impl<'py> Key<'py> {
-    /// A key that was made here.
-    pub(super) fn from_wire(py: Python<'py>, wire: String) -> Self {
+impl Key {
+    /// A key that was made here, of a prefix and codes.
+    pub(super) fn from_wire(prefix: &Arc<KeyPrefix>, codes: String) -> Self {
         Self {
-            py,
-            wire: Some(wire),
-            object: OnceCell::new(),
-            packed: OnceCell::new(),
+            wire: Some((Arc::clone(prefix), codes)),
+            object: OnceLock::new(),
+            packed: OnceLock::new(),
         }
     }
 
     /// A key that was given: a str, though other tiers than ours may take anything.
-    pub(super) fn from_object(object: Bound<'py, PyAny>) -> Self {
+    pub(super) fn from_object(object: &Bound<'_, PyAny>) -> Self {
         Self {
-            py: object.py(),
             wire: None,
-            object: OnceCell::from(object),
-            packed: OnceCell::new(),
+            object: OnceLock::from(object.clone().unbind()),
+            packed: OnceLock::new(),
         }
     }
 
     /// The key as Python passes it on.
-    pub(super) fn object(&self) -> &Bound<'py, PyAny> {
-        self.object.get_or_init(|| {
-            let wire = self.wire.as_deref().unwrap_or_default();
-            PyString::new(self.py, wire).into_any()
-        })
+    pub(super) fn object<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        let object = self.object.get_or_init(|| {
+            let text = self.wire.as_ref().map(|(prefix, codes)| prefix.text(codes));
+            PyString::new(py, &text.unwrap_or_default())
+                .into_any()
+                .unbind()
+        });
+        object.bind(py)
     }
 
     /// The key as the memory tier keeps it. TypeError if it is not a str.
-    pub(super) fn packed(&self) -> PyResult<&PackedKey> {
+    pub(super) fn packed(&self, py: Python<'_>) -> PyResult<&PackedKey> {
         if let Some(packed) = self.packed.get() {
             return Ok(packed);
         }
         let packed = match &self.wire {
-            Some(wire) => PackedKey::pack(wire.as_bytes()),
-            None => pack(self.object())?,
+            Some((prefix, codes)) => prefix.pack(codes),
+            None => pack(self.object(py))?,
         };
         Ok(self.packed.get_or_init(|| packed))
-    }
-}
-
-/// A key kept over a call into Python.
-pub(super) struct UnboundKey {
-    wire: Option<String>,
-    object: Option<Py<PyAny>>,
-    packed: Option<PackedKey>,
-}
-
-impl Key<'_> {
-    /// The same key, to be kept over a call into Python.
-    pub(super) fn unbind(self) -> UnboundKey {
-        UnboundKey {
-            wire: self.wire,
-            object: self.object.into_inner().map(Bound::unbind),
-            packed: self.packed.into_inner(),
-        }
-    }
-}
-
-impl UnboundKey {
-    /// The key again.
-    pub(super) fn bind<'py>(&self, py: Python<'py>) -> Key<'py> {
-        let object = self.object.as_ref().map(|object| object.bind(py).clone());
-        Key {
-            py,
-            wire: self.wire.clone(),
-            object: object.map_or_else(OnceCell::new, OnceCell::from),
-            packed: self
-                .packed
-                .clone()
-                .map_or_else(OnceCell::new, OnceCell::from),
-        }
     }
 
     /// For the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.object)
+        visit.call(self.object.get())
     }
 }
 

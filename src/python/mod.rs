@@ -33,7 +33,7 @@ mod _native {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
-    use super::gap::{Gap, Noted, note};
+    use super::gap::{Noted, OpenGap, note};
     #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]

@@ -1,5 +1,7 @@
 //! What a call of a decorated function takes, derived from its helper's attributes.
 
+use std::sync::Arc;
+
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -14,6 +16,7 @@ use super::guard::HELPER_KEYS;
 use super::key::Key;
 use super::local;
 use super::raw;
+use crate::key::packed::KeyPrefix;
 use crate::key::wire::{Codes, LONGEST_CODES};
 
 /// The attributes of a helper that a call depends on.
@@ -43,7 +46,7 @@ pub(super) struct Made {
     varied: Vec<Py<PyAny>>,
     pub(super) signature: Option<Signature>,
     /// None where it is no plain text of Unicode: then only Python can put it into a key.
-    prefix: Option<String>,
+    prefix: Option<Arc<KeyPrefix>>,
     pub(super) vary_on: VaryOn,
     /// None for a helper whose calls go through its own methods.
     pub(super) skip: Option<Skip>,
@@ -225,7 +228,8 @@ impl Made {
         Ok(Self {
             signature,
             varied,
-            prefix: prefix.and_then(|prefix| prefix.to_str().map(str::to_owned).ok()),
+            prefix: prefix
+                .and_then(|prefix| prefix.to_str().map(KeyPrefix::new).map(Arc::new).ok()),
             vary_on,
             skip: None,
             sources: attributes
@@ -271,7 +275,7 @@ impl Made {
         &self,
         helper: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
-    ) -> PyResult<Key<'py>> {
+    ) -> PyResult<Key> {
         let own_way = !has_own_keys(helper);
         self.key_of(helper, &self.values(helper.py(), arguments)?, own_way)
     }
@@ -282,7 +286,7 @@ impl Made {
         helper: &Bound<'py, PyAny>,
         values: &Values<'py>,
         own_way: bool,
-    ) -> PyResult<Key<'py>> {
+    ) -> PyResult<Key> {
         let py = helper.py();
         let own_way = own_way.then_some(helper);
         let assert_function = self.sources.get(3).and_then(Option::as_ref);
@@ -296,7 +300,7 @@ impl Made {
                 writer.write(&mut text, value)
             })?;
             return if let Some(prefix) = &self.prefix {
-                Ok(Key::from_wire(py, text.into_key(prefix)))
+                Ok(Key::from_wire(prefix, text.into_codes()))
             } else {
                 let codes = PyString::new(py, &text.into_codes());
                 key_of_texts(&helper.getattr("prefix")?, codes.as_any())
@@ -400,11 +404,11 @@ fn call_with<'py>(
 }
 
 /// A key of texts that only Python can join.
-fn key_of_texts<'py>(prefix: &Bound<'py, PyAny>, codes: &Bound<'py, PyAny>) -> PyResult<Key<'py>> {
+fn key_of_texts<'py>(prefix: &Bound<'py, PyAny>, codes: &Bound<'py, PyAny>) -> PyResult<Key> {
     let py = prefix.py();
     let key = PyString::new(py, "quickcache.{}/{}");
     let key = key.call_method1(intern!(py, "format"), (prefix, codes))?;
-    Ok(Key::from_object(key))
+    Ok(Key::from_object(&key))
 }
 
 impl VaryOn {
@@ -504,7 +508,7 @@ pub(super) fn key_of<'py>(
         .get()
         .made()?
         .key(helper, &Arguments::of(args, kwargs))?;
-    Ok(key.object().clone())
+    Ok(key.object(helper.py()).clone())
 }
 
 /// A value's code as a helper makes it.

@@ -1,11 +1,10 @@
 //! The shortcut of one decorated function: a call as long as nothing of its helper is overridden.
 //!
 //! A call that the front answers is made here alone. Any other asks the tiers; and where these have
-//! nothing, the function's own Python body calls the function and hands over what it returned. After
+//! nothing, there is a gap to be filled by whoever asked: the entry, or the body in Python. After
 //! any change of what a call goes through (a patched method, another cache), the shortcut is armed
 //! anew, or leaves the call to the helper's methods.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
 
 use super::arguments::Arguments;
-use super::gap::{Fill, Gap};
+use super::gap::{Fill, Gap, OpenGap};
 use super::guard::{HELPER_CALL, watch_class};
 use super::key::Key;
 use super::near::{Memo, Near};
@@ -62,7 +61,7 @@ struct Armed {
 /// What there is for a call.
 pub(super) enum Answer<'py> {
     Value(Bound<'py, PyAny>),
-    Gap(Bound<'py, Gap>),
+    Gap(Gap),
 }
 
 impl Armed {
@@ -155,7 +154,7 @@ impl Shortcut {
         let helper = slf.get().helper.bind(slf.py());
         match slf.get().take(helper)? {
             Some(armed) => armed.find(helper, arguments),
-            None => Ok(Answer::Gap(Bound::new(slf.py(), Gap::open(helper))?)),
+            None => Ok(Answer::Gap(Gap::open(helper))),
         }
     }
 
@@ -273,7 +272,7 @@ impl Armed {
     fn ask<'py>(
         made: &Made,
         helper: &Bound<'py, PyAny>,
-        key: Key<'py>,
+        key: Key,
         near: Option<(&Near, LocalKey)>,
         known: Option<PrefixText<'py>>,
     ) -> PyResult<Answer<'py>> {
@@ -282,7 +281,7 @@ impl Armed {
         py.check_signals()?;
         let debug = logging::debug_enabled(py)?;
         if debug {
-            logging::debug(py, "{}", key.object())?;
+            logging::debug(py, "{}", key.object(py))?;
         }
         let asked = match tiered::get(made.cache(py)?, &key, known)? {
             tiered::Answer::Value(value, held) => {
@@ -296,7 +295,7 @@ impl Armed {
         if debug {
             logging::debug(py, "cache miss, calling {}", &name(made, py)?)?;
         }
-        gap(made, helper, asked, Fill::Key(Key::unbind(key)))
+        gap(made, helper, asked, Fill::Key(key))
     }
 }
 
@@ -344,56 +343,8 @@ fn gap<'py>(
     asked: Asked,
     fill: Fill,
 ) -> PyResult<Answer<'py>> {
-    let py = helper.py();
-    let gap = Gap::new(made.function(py)?, helper, asked, fill);
-    Ok(Answer::Gap(Bound::new(py, gap)?))
-}
-
-/// A gap that was found in Rust, on its way to the function's body.
-pub(super) struct Stashed {
-    shortcut: usize,
-    arguments: Vec<usize>,
-    gap: Py<Gap>,
-}
-
-thread_local! {
-    static STASHED: RefCell<Option<Stashed>> = const { RefCell::new(None) };
-}
-
-/// Leave a gap for the body that is called next. What was left before is to be put back after.
-pub(super) fn stash(
-    shortcut: &Bound<'_, Shortcut>,
-    arguments: &Arguments<'_, '_>,
-    gap: Bound<'_, Gap>,
-) -> Option<Stashed> {
-    let stashed = Stashed {
-        shortcut: shortcut.as_ptr().addr(),
-        arguments: arguments.addresses(),
-        gap: gap.unbind(),
-    };
-    STASHED.with(|place| place.replace(Some(stashed)))
-}
-
-/// Put back what was left for another body, or nothing. What is still there was not taken: the body
-/// never began.
-pub(super) fn unstash(before: Option<Stashed>) {
-    let _left = STASHED.with(|place| place.replace(before));
-}
-
-/// The gap that was left for this call.
-fn unstashed<'py>(
-    shortcut: &Bound<'py, Shortcut>,
-    arguments: &Arguments<'_, 'py>,
-) -> Option<Bound<'py, Gap>> {
-    STASHED.with(|place| {
-        let mut place = place.borrow_mut();
-        let is_for_this = place.as_ref().is_some_and(|stashed| {
-            stashed.shortcut == shortcut.as_ptr().addr()
-                && arguments.addresses() == stashed.arguments
-        });
-        let stashed = if is_for_this { place.take() } else { None };
-        stashed.map(|stashed| stashed.gap.into_bound(shortcut.py()))
-    })
+    let gap = Gap::new(made.function(helper.py())?, helper, asked, fill);
+    Ok(Answer::Gap(gap))
 }
 
 /// What is cached for a call, or the gap to be filled: called by the body of a decorated function.
@@ -405,12 +356,9 @@ pub(super) fn find<'py>(
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let arguments = Arguments::of(args, kwargs);
-    if let Some(gap) = unstashed(shortcut, &arguments) {
-        return Ok(gap.into_any());
-    }
     match Shortcut::find(shortcut, &arguments)? {
         Answer::Value(value) => Ok(value),
-        Answer::Gap(gap) => Ok(gap.into_any()),
+        Answer::Gap(gap) => Ok(Bound::new(shortcut.py(), OpenGap(gap))?.into_any()),
     }
 }
 
@@ -470,10 +418,10 @@ impl Armed {
 
 impl<'py> Answer<'py> {
     /// After a panic: the call goes through the helper's methods.
-    pub(super) fn panicked(shortcut: &Bound<'py, Shortcut>) -> PyResult<Self> {
+    pub(super) fn panicked(shortcut: &Bound<'py, Shortcut>) -> Self {
         let py = shortcut.py();
         log::error!(target: "quickcache", "a call in Rust panicked, and is left to Python");
         let helper = shortcut.get().helper.bind(py);
-        Ok(Self::Gap(Bound::new(py, Gap::open(helper))?))
+        Self::Gap(Gap::open(helper))
     }
 }

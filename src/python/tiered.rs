@@ -6,7 +6,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyList, PyTuple, PyType};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
@@ -129,6 +129,14 @@ impl<'py> AnyTier<'py> {
         }
     }
 
+    /// What was found, if this tier can hold copies.
+    fn held(&self) -> Option<Held<Object>> {
+        match self {
+            Self::Memory(memory) => memory.held.take(),
+            Self::Foreign(_) => None,
+        }
+    }
+
     fn asked(&self) -> AskedTier {
         match self {
             Self::Memory(memory) => Some((memory.cache.clone().unbind(), memory.asked)),
@@ -137,15 +145,15 @@ impl<'py> AnyTier<'py> {
     }
 }
 
-impl<'py> Memory<'py> {
+impl Memory<'_> {
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
-    fn key(&self, key: &Key<'py>) -> PyResult<Option<PackedKey>> {
+    fn key(&self, key: &Key) -> PyResult<Option<PackedKey>> {
         let Some(prefix) = &self.prefix else {
-            return Ok(Some(key.packed()?.clone()));
+            return Ok(Some(key.packed(self.cache.py())?.clone()));
         };
         let known = self.known.borrow_mut().take();
         match known.map_or_else(|| prefix_text(prefix), Ok)? {
-            PrefixText::Text(text) => Ok(Some(key::pack(&text.add(key.object())?)?)),
+            PrefixText::Text(text) => Ok(Some(key::pack(&text.add(key.object(text.py()))?)?)),
             PrefixText::Skip => Ok(None),
         }
     }
@@ -165,10 +173,10 @@ fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     Ok(error.matches(py, class)?)
 }
 
-impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
+impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     type Error = PyErr;
 
-    fn get(&self, key: &Key<'py>) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
+    fn get(&self, key: &Key) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         match self {
             Self::Memory(memory) => {
                 memory.write.set(Write::Fill(memory.asked));
@@ -191,7 +199,7 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
             Self::Foreign(cache) => {
                 let py = cache.py();
                 let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
-                let key = PyTuple::new(py, [key.object()])?;
+                let key = PyTuple::new(py, [key.object(py)])?;
                 let value = raw::call(&cache.getattr(intern!(py, "get"))?, &key, Some(&default))?;
                 Ok((!value.is(py.Ellipsis())).then_some(Found {
                     value,
@@ -201,12 +209,7 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
         }
     }
 
-    fn set(
-        &self,
-        key: &Key<'py>,
-        value: &Bound<'py, PyAny>,
-        at_most: Option<Timeout>,
-    ) -> PyResult<()> {
+    fn set(&self, key: &Key, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
         match self {
             Self::Memory(memory) => {
                 let Some(key) = memory.key(key)? else {
@@ -224,14 +227,14 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
             }
             Self::Foreign(cache) => {
                 let py = cache.py();
-                let args = PyTuple::new(py, [key.object(), value])?;
+                let args = PyTuple::new(py, [key.object(py), value])?;
                 raw::call(&cache.getattr(intern!(py, "set"))?, &args, None)?;
             }
         }
         Ok(())
     }
 
-    fn delete(&self, key: &Key<'py>) -> PyResult<()> {
+    fn delete(&self, key: &Key) -> PyResult<()> {
         match self {
             Self::Memory(memory) => {
                 if let Some(key) = memory.key(key)? {
@@ -241,7 +244,7 @@ impl<'py> Tier<Key<'py>, Bound<'py, PyAny>> for AnyTier<'py> {
             }
             Self::Foreign(cache) => {
                 let py = cache.py();
-                let args = PyTuple::new(py, [key.object()])?;
+                let args = PyTuple::new(py, [key.object(py)])?;
                 raw::call(&cache.getattr(intern!(py, "delete"))?, &args, None)?;
             }
         }
@@ -264,21 +267,26 @@ type AskedTier = Option<(Py<MemoryCache>, Generation)>;
 
 /// The tiers that were asked, by their places, and when.
 #[derive(Default)]
-pub(super) struct Asked(Vec<AskedTier>);
+pub(super) struct Asked(SmallVec<[AskedTier; 1]>);
 
 impl Asked {
+    fn of(tier: &AnyTier<'_>) -> Self {
+        Self(smallvec![tier.asked()])
+    }
+
     /// Tiers that are not asked, but to be written only if nothing is cleared from now on.
     pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let asked = |tier| Ok(AnyTier::of(tier)?.asked());
         if !TIERED_CACHE.holds_for(cache) {
-            return Ok(Self(vec![asked(cache.clone())?]));
+            return Ok(Self::of(&AnyTier::of(cache.clone())?));
         }
         let caches = cache.getattr(intern!(cache.py(), "caches"))?;
         // Anything but a list or a tuple might tell that it was looked at.
         if !caches.is_exact_instance_of::<PyList>() && !caches.is_exact_instance_of::<PyTuple>() {
             return Ok(Self::default());
         }
-        let asked = caches.try_iter()?.map(|tier| asked(tier?));
+        let asked = caches
+            .try_iter()?
+            .map(|tier| Ok(AnyTier::of(tier?)?.asked()));
         Ok(Self(asked.collect::<PyResult<_>>()?))
     }
 
@@ -301,35 +309,37 @@ pub(super) enum Answer<'py> {
 /// `known` is what the first tier's prefix function said, if it was asked already.
 pub(super) fn get<'py>(
     cache: &Bound<'py, PyAny>,
-    key: &Key<'py>,
+    key: &Key,
     known: Option<PrefixText<'py>>,
 ) -> PyResult<Answer<'py>> {
-    let known = Cell::new(known);
-    let told = |tier: PyResult<AnyTier<'py>>| {
-        let tier = tier?;
-        if let (Some(text), AnyTier::Memory(memory)) = (known.take(), &tier) {
-            *memory.known.borrow_mut() = Some(text);
+    let told = |tier: AnyTier<'py>, known| {
+        if let AnyTier::Memory(memory) = &tier {
+            *memory.known.borrow_mut() = known;
         }
-        Ok(tier)
+        tier
     };
+    if !TIERED_CACHE.holds_for(cache) {
+        let tier = told(AnyTier::of(cache.clone())?, known);
+        return Ok(match tier.get(key)? {
+            Some(found) => Answer::Value(found.value, tier.held()),
+            None => Answer::Nothing(Asked::of(&tier)),
+        });
+    }
     let mut missed = Vec::new();
-    let is_tiered = TIERED_CACHE.holds_for(cache);
-    let hit = if is_tiered {
-        stack::get(in_order(cache)?.map(told), key, &mut missed)?
-    } else {
-        stack::get([told(AnyTier::of(cache.clone()))], key, &mut missed)?
-    };
-    let Some(hit) = hit else {
+    let mut known = Some(known);
+    let tiers = in_order(cache)?.map(|tier| Ok(told(tier?, known.take().flatten())));
+    let Some(hit) = stack::get(tiers, key, &mut missed)? else {
         return Ok(Answer::Nothing(Asked(
             missed.iter().map(AnyTier::asked).collect(),
         )));
     };
-    if is_tiered && logging::debug_enabled(cache.py())? {
+    if logging::debug_enabled(cache.py())? {
         log_hit(&missed, &hit.tier)?;
     }
-    let held = match &hit.tier {
-        AnyTier::Memory(memory) if missed.is_empty() => memory.held.take(),
-        _ => None,
+    let held = if missed.is_empty() {
+        hit.tier.held()
+    } else {
+        None
     };
     Ok(Answer::Value(hit.found.value, held))
 }
@@ -337,7 +347,7 @@ pub(super) fn get<'py>(
 /// Set `key` in every tier of a cache; in those that were asked, only if it was not cleared since.
 pub(super) fn set<'py>(
     cache: &Bound<'py, PyAny>,
-    key: &Key<'py>,
+    key: &Key,
     value: &Bound<'py, PyAny>,
     asked: &Asked,
     write: fn(Generation) -> Write,
@@ -352,7 +362,7 @@ pub(super) fn set<'py>(
     if TIERED_CACHE.holds_for(cache) {
         stack::set(in_order(cache)?.enumerate().map(as_asked), key, value)
     } else {
-        stack::set([as_asked((0, AnyTier::of(cache.clone())))], key, value)
+        as_asked((0, AnyTier::of(cache.clone())))?.set(key, value, None)
     }
 }
 
@@ -382,7 +392,7 @@ fn in_order<'py>(
 #[pyo3(name = "_get")]
 pub(super) fn get_in_order<'py>(
     cache: &Bound<'py, PyAny>,
-    key: Bound<'py, PyAny>,
+    key: &Bound<'_, PyAny>,
     default: Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let key = Key::from_object(key);
@@ -399,10 +409,10 @@ pub(super) fn get_in_order<'py>(
 /// `TieredCache.set`.
 #[pyfunction]
 #[pyo3(name = "_set")]
-pub(super) fn set_in_order<'py>(
-    cache: &Bound<'py, PyAny>,
-    key: Bound<'py, PyAny>,
-    value: &Bound<'py, PyAny>,
+pub(super) fn set_in_order(
+    cache: &Bound<'_, PyAny>,
+    key: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     stack::set(in_order(cache)?, &Key::from_object(key), value)
 }
@@ -410,10 +420,7 @@ pub(super) fn set_in_order<'py>(
 /// `TieredCache.delete`.
 #[pyfunction]
 #[pyo3(name = "_delete")]
-pub(super) fn delete_in_order<'py>(
-    cache: &Bound<'py, PyAny>,
-    key: Bound<'py, PyAny>,
-) -> PyResult<()> {
+pub(super) fn delete_in_order(cache: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<()> {
     stack::delete(in_order(cache)?, &Key::from_object(key))
 }
 

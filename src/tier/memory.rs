@@ -131,8 +131,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.fronts.add(front);
     }
 
-    /// The era: moves whenever as many values were stored as half of what fits. A value that has not
-    /// been asked for since the last one may be among the next to go.
+    /// The era: moves whenever as many values were stored as what fits, or half of it. A value that has
+    /// not been asked for since the last one may be among the next to go.
     pub fn era(&self) -> u8 {
         self.era.now()
     }
@@ -450,10 +450,20 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             (slab.live(), slab.bytes())
         };
         self.era
-            .move_on(self.counters.stores.get(), self.options.fits(live));
+            .move_on(self.counters.stores.get(), self.era_length(live));
         if self.options.exceeded(live, bytes) {
             store.index().run_pending_tasks();
             store.drain(dead);
+        }
+    }
+
+    /// How many stores an era lasts, by what fits: under lru, a key that is hit in each era is never
+    /// among the last; tinylfu goes by how often, and wants to be told less.
+    fn era_length(&self, live: usize) -> u64 {
+        let fits = self.options.fits(live);
+        match self.options.policy {
+            Policy::Lru => fits / 2,
+            Policy::TinyLfu => fits,
         }
     }
 
@@ -494,7 +504,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 }
 
-/// Counts in steps of as many stores as half of what fits.
+/// Counts in steps of so many stores.
 #[derive(Debug, Default)]
 struct Era {
     number: AtomicU8,
@@ -508,9 +518,9 @@ impl Era {
     }
 
     /// Two threads may move it at once, which costs a few more questions to the tier.
-    fn move_on(&self, stores: u64, fits: u64) {
+    fn move_on(&self, stores: u64, length: u64) {
         if stores >= self.next.load(Relaxed) {
-            self.next.store(stores + (fits / 2).max(1), Relaxed);
+            self.next.store(stores + length.max(1), Relaxed);
             self.number.fetch_add(1, Relaxed);
         }
     }

@@ -1,8 +1,9 @@
 //! The way into a decorated function: a vectorcall of ours before the interpreter's own.
 //!
 //! `PyFunction_SetVectorcall` (public since CPython 3.12) has a plain Python function called through
-//! a C function. Ours asks the function's `Shortcut`; where that has no value, it goes on to the
-//! vectorcall that was there before, which runs the function's body. CPython 3.11 inlines the body
+//! a C function. Ours asks the function's `Shortcut`; where that has no value, it calls the function
+//! and keeps what it returns. Where it cannot tell, it goes on to the vectorcall that was there
+//! before, which runs the body in Python. CPython 3.11 inlines the body
 //! instead and would never ask us.
 
 use pyo3::ffi;
@@ -30,8 +31,9 @@ mod with_gil {
     use pyo3::types::PyTuple;
 
     use crate::python::arguments::{Arguments, Keywords};
+    use crate::python::gap::Gap;
     use crate::python::raw::{Stay, check_stack};
-    use crate::python::shortcut::{Answer, Shortcut, Stashed, stash, unstash};
+    use crate::python::shortcut::{Answer, Shortcut};
     use pyo3::prelude::*;
 
     unsafe extern "C" {
@@ -126,8 +128,8 @@ mod with_gil {
     enum Next {
         /// Hand this to the caller: a value, or null with an exception set.
         Return(*mut ffi::PyObject),
-        /// Run the body, for which a gap was left; and then put back what was left before.
-        RunWith(Option<Stashed>),
+        /// Fill this gap. Boxed, for the sake of the stack while the function runs.
+        Fill(Box<Gap>),
         /// Run the body, which sees for itself.
         Run,
     }
@@ -145,15 +147,42 @@ mod with_gil {
         let next = Python::try_attach(|py| unsafe { next(py, function, args, nargsf, names) });
         match next {
             Some(Next::Return(value)) => value,
-            Some(Next::RunWith(before)) => {
-                // SAFETY: as CPython called us.
-                let value = unsafe { body(function, args, nargsf, names) };
-                Python::try_attach(|_| unstash(before));
-                value
+            Some(Next::Fill(gap)) => {
+                let function = gap.function.as_ptr();
+                // SAFETY: as CPython called us; the gap keeps the function alive.
+                let value =
+                    unsafe { call(ffi::PyObject_Vectorcall, function, args, nargsf, names) };
+                // The gap ends in there as well.
+                let kept = Python::try_attach(move |py| {
+                    // SAFETY: a new reference, or null with an exception set.
+                    let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) };
+                    keep(&gap, value)
+                });
+                kept.unwrap_or(value)
             }
-            // SAFETY: as CPython called us.
-            Some(Next::Run) | None => unsafe { body(function, args, nargsf, names) },
+            Some(Next::Run) | None => match BODY.get() {
+                // SAFETY: as CPython called us.
+                Some(body) => unsafe { call(*body, function, args, nargsf, names) },
+                None => null_mut(),
+            },
         }
+    }
+
+    /// Keep what a function returned; a new reference to it, or null with an exception set.
+    #[inline(never)]
+    fn keep(gap: &Gap, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
+        let Some(value) = value else {
+            return null_mut();
+        };
+        match catch_unwind(AssertUnwindSafe(|| gap.keep(&value))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                error.restore(value.py());
+                return null_mut();
+            }
+            Err(_) => log::error!(target: "quickcache", "keeping a value panicked; it is not kept"),
+        }
+        value.into_ptr()
     }
 
     #[inline(never)]
@@ -183,7 +212,7 @@ mod with_gil {
         shortcut.get().end();
         match found {
             Ok(Answer::Value(value)) => Next::Return(value.into_ptr()),
-            Ok(Answer::Gap(gap)) => Next::RunWith(stash(&shortcut, &arguments, gap)),
+            Ok(Answer::Gap(gap)) => Next::Fill(Box::new(gap)),
             Err(error) => {
                 error.restore(py);
                 Next::Return(null_mut())
@@ -198,7 +227,7 @@ mod with_gil {
     ) -> PyResult<Answer<'py>> {
         match catch_unwind(AssertUnwindSafe(|| Shortcut::find(shortcut, arguments))) {
             Ok(found) => found,
-            Err(_) => Answer::panicked(shortcut),
+            Err(_) => Ok(Answer::panicked(shortcut)),
         }
     }
 
@@ -230,9 +259,10 @@ mod with_gil {
         }
     }
 
-    /// Run the function's body, in which the thread may be ended: see `raw::call`.
+    /// Make a call in which the thread may be ended: see `raw::call`.
     #[inline(never)]
-    unsafe fn body(
+    unsafe fn call(
+        way: ffi::vectorcallfunc,
         function: *mut ffi::PyObject,
         args: *const *mut ffi::PyObject,
         nargsf: usize,
@@ -244,15 +274,12 @@ mod with_gil {
             usize,
             *mut ffi::PyObject,
         ) -> *mut ffi::PyObject;
-        let Some(body) = BODY.get() else {
-            return null_mut();
-        };
-        let body = black_box(*body as *const ());
+        let way = black_box(way as *const ());
         // SAFETY: the same function; hidden from the compiler, as in `raw::call`.
-        let body = unsafe { std::mem::transmute::<*const (), Call>(body) };
+        let way = unsafe { std::mem::transmute::<*const (), Call>(way) };
         let stay = Stay;
         // SAFETY: as CPython called `enter`.
-        let value = unsafe { body(function, args, nargsf, names) };
+        let value = unsafe { way(function, args, nargsf, names) };
         std::mem::forget(stay);
         value
     }
