@@ -136,6 +136,7 @@ fn tier<V: Clone>(max_entries: u64) -> (Arc<Tier<V>>, Arc<ManualClock>) {
 
 fn put<V: Clone>(tier: &Tier<V>, number: usize, value: V, timeout: Timeout) -> bool {
     tier.set(key(number), value, 8, timeout, Write::Always)
+        .is_some()
 }
 
 /// All that ends a value, or the life that it was given; and what is held then.
@@ -152,14 +153,19 @@ const ENDS: [End; 13] = [
     ),
     (
         "settled overwrite",
-        |tier, _| assert!(tier.set(key(1), 11, 8, Timeout::FOREVER, Write::Again)),
+        |tier, _| {
+            assert!(
+                tier.set(key(1), 11, 8, Timeout::FOREVER, Write::Again)
+                    .is_some()
+            )
+        },
         Some(11),
     ),
     (
         "fill",
         |tier, _| {
             let fill = Write::Fill(tier.generation());
-            assert!(tier.set(key(1), 11, 8, Timeout::FOREVER, fill));
+            assert!(tier.set(key(1), 11, 8, Timeout::FOREVER, fill).is_some());
         },
         Some(11),
     ),
@@ -167,7 +173,7 @@ const ENDS: [End; 13] = [
         "refresh",
         |tier, _| {
             let refresh = Write::Refresh(tier.generation());
-            assert!(tier.set(key(1), 11, 8, Timeout::FOREVER, refresh));
+            assert!(tier.set(key(1), 11, 8, Timeout::FOREVER, refresh).is_some());
         },
         Some(11),
     ),
@@ -180,7 +186,10 @@ const ENDS: [End; 13] = [
         "overwrite that is too large",
         |tier, _| {
             let large = LARGER_THAN_ALL;
-            assert!(!tier.set(key(1), 11, large, Timeout::FOREVER, Write::Always));
+            assert!(
+                tier.set(key(1), 11, large, Timeout::FOREVER, Write::Always)
+                    .is_none()
+            );
         },
         None,
     ),

@@ -37,6 +37,7 @@ fn key(number: impl ToString) -> PackedKey {
 
 fn put<V: Clone>(tier: &Tier<V>, number: impl ToString, value: V, timeout: Timeout) -> bool {
     tier.set(key(number), value, 8, timeout, Write::Always)
+        .is_some()
 }
 
 fn value<V: Clone>(tier: &Tier<V>, number: impl ToString) -> Option<V> {
@@ -240,7 +241,10 @@ fn a_value_larger_than_the_bound_is_refused_and_the_old_one_is_gone() {
     };
     let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
     put(&tier, 1, 'a', Timeout::FOREVER);
-    assert!(!tier.set(key(1), 'b', 20_000, Timeout::FOREVER, Write::Always));
+    assert!(
+        tier.set(key(1), 'b', 20_000, Timeout::FOREVER, Write::Always)
+            .is_none()
+    );
     assert_eq!((None, 1), (value(&tier, 1), tier.stats().refusals));
 }
 
@@ -270,13 +274,17 @@ fn what_was_computed_before_a_clear_is_not_stored_after_it() {
         let taken = tier.generation();
         clear(&tier);
         let stored = tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::Fill(taken));
-        assert!(!stored, "clear {i}");
+        assert!(stored.is_none(), "clear {i}");
         assert_ne!(Some('o'), value(&tier, 1), "clear {i}");
         let again = tier.generation();
-        assert!(tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::Fill(again)));
+        assert!(
+            tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::Fill(again))
+                .is_some()
+        );
         assert_eq!(Some('n'), value(&tier, 1), "clear {i}");
         assert!(
-            !tier.set(key(1), 'r', 8, Timeout::FOREVER, Write::Refresh(taken)),
+            tier.set(key(1), 'r', 8, Timeout::FOREVER, Write::Refresh(taken))
+                .is_none(),
             "clear {i}"
         );
     }
@@ -290,7 +298,10 @@ fn a_refresh_voids_what_was_read_before_it_and_a_fill_does_not() {
     ] {
         let (tier, _) = tier(10);
         let read = tier.generation();
-        assert!(tier.set(key(1), 'r', 8, Timeout::FOREVER, write(read)));
+        assert!(
+            tier.set(key(1), 'r', 8, Timeout::FOREVER, write(read))
+                .is_some()
+        );
         tier.set(key(1), 'o', 8, Timeout::FOREVER, Write::Fill(read));
         assert_eq!(expected, value(&tier, 1));
     }
@@ -303,7 +314,10 @@ fn eviction_and_expiry_void_no_computation() {
     let taken = tier.generation();
     clock.advance(MINUTE);
     assert_eq!(None, value(&tier, 1));
-    assert!(tier.set(key(1), 'b', 8, Timeout::FOREVER, Write::Fill(taken)));
+    assert!(
+        tier.set(key(1), 'b', 8, Timeout::FOREVER, Write::Fill(taken))
+            .is_some()
+    );
 }
 
 /// Threads read a version, and store what they read if nothing was cleared since; one publishes new

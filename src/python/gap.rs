@@ -1,13 +1,18 @@
 //! Values that are missing: what is to be called for them, and where what it returns is kept.
 
+use std::sync::Arc;
+
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use smallvec::SmallVec;
 
 use super::key::Key;
+use super::near::Near;
 use super::raw;
 use super::tiered::{self, Asked};
+use crate::key::local::LocalKey;
 use crate::tier::memory::Write;
 
 /// A value that is missing: what to call for it, and where it is to be kept.
@@ -17,6 +22,8 @@ pub(super) struct Gap {
     helper: Py<PyAny>,
     asked: Asked,
     fill: Fill,
+    /// The front that may have a copy of the value, and under which key.
+    near: Option<(Arc<Near>, SmallVec<[u64; 5]>)>,
 }
 
 /// How a gap is filled.
@@ -42,7 +49,17 @@ impl Gap {
             helper: helper.clone().unbind(),
             asked,
             fill,
+            near: None,
         }
+    }
+
+    /// The same, with a copy in a front.
+    pub(super) fn with_copy(self, near: Option<(&Arc<Near>, LocalKey)>) -> Self {
+        // What a prefix function says next, it has yet to say.
+        let near = near.filter(|(near, _)| near.first.prefix.is_none());
+        let near =
+            near.map(|(near, mut key)| (Arc::clone(near), SmallVec::from_slice(key.finish())));
+        Self { near, ..self }
     }
 
     /// The gap of a helper that goes its own way.
@@ -66,7 +83,12 @@ impl Gap {
             }
         };
         let cache = helper.getattr(intern!(py, "cache"))?;
-        tiered::set(&cache, key, content, &self.asked, write)
+        let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
+        let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
+        if let (Some(held), Some((near, words))) = (held, &self.near) {
+            near.insert(py, words, held);
+        }
+        Ok(())
     }
 }
 
@@ -121,7 +143,15 @@ impl Noted {
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        tiered::set(cache, &Key::from_object(key), value, &self.0, Write::Fill)
+        tiered::set(
+            cache,
+            &Key::from_object(key),
+            value,
+            &self.0,
+            Write::Fill,
+            None,
+        )?;
+        Ok(())
     }
 
     /// `cache.set(key, value)` in place of an older value, unless it was cleared since.
@@ -137,7 +167,9 @@ impl Noted {
             value,
             &self.0,
             Write::Refresh,
-        )
+            None,
+        )?;
+        Ok(())
     }
 
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for

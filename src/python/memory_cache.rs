@@ -279,10 +279,15 @@ impl MemoryCache {
         })
     }
 
-    /// Keep a value under `key`, on the condition of `write`.
-    pub(super) fn store(&self, key: PackedKey, value: Prepared, write: Write) {
+    /// Keep a value under `key`, on the condition of `write`; what it takes to have a copy of it.
+    pub(super) fn store(
+        &self,
+        key: PackedKey,
+        value: Prepared,
+        write: Write,
+    ) -> Option<Held<Object>> {
         self.tier
-            .set(key, value.object, value.size, value.timeout, write);
+            .set(key, value.object, value.size, value.timeout, write)
     }
 
     /// Forget `key`; whether it was held.

@@ -51,7 +51,7 @@ struct Armed {
     class: Py<PyType>,
     /// The changes of what is watched, when this was made; None where changes are not noticed.
     changes: Option<u32>,
-    near: Option<Near>,
+    near: Option<Arc<Near>>,
     /// Whether nobody wanted debug lines then.
     is_quiet: bool,
     /// Where the helper's `__dict__` lies.
@@ -196,8 +196,8 @@ impl Shortcut {
         let known = self.armed.with(py, Option::take).flatten();
         let known = known.as_ref().map(|hot| &hot.armed);
         let known = known.filter(|known| known.plan.is(&plan));
-        let known = known.and_then(|known| known.near.as_ref());
-        let near = first.map(|first| Near::new(py, first, made, known));
+        let known = known.and_then(|known| known.near.as_deref());
+        let near = first.map(|first| Arc::new(Near::new(py, first, made, known)));
         let armed = Arc::new(Armed {
             near,
             plan: plan.clone().unbind(),
@@ -228,7 +228,12 @@ impl Armed {
         if made.skips(py, arguments)? {
             let asked = Asked::now(made.cache(py)?)?;
             let fill = Fill::Refresh(arguments.args(py)?.unbind(), arguments.kwargs(py)?.unbind());
-            return gap(made, helper, asked, fill);
+            return Ok(Answer::Gap(Gap::new(
+                made.function(py)?,
+                helper,
+                asked,
+                fill,
+            )));
         }
         let debug = logging::debug_enabled(py)?;
         if debug {
@@ -273,7 +278,7 @@ impl Armed {
         made: &Made,
         helper: &Bound<'py, PyAny>,
         key: Key,
-        near: Option<(&Near, LocalKey)>,
+        mut near: Option<(&Arc<Near>, LocalKey)>,
         known: Option<PrefixText<'py>>,
     ) -> PyResult<Answer<'py>> {
         let py = helper.py();
@@ -285,7 +290,7 @@ impl Armed {
         }
         let asked = match tiered::get(made.cache(py)?, &key, known)? {
             tiered::Answer::Value(value, held) => {
-                if let (Some((near, mut local)), Some(held)) = (near, held) {
+                if let (Some((near, local)), Some(held)) = (&mut near, held) {
                     near.insert(py, local.finish(), held);
                 }
                 return Ok(Answer::Value(value));
@@ -295,7 +300,8 @@ impl Armed {
         if debug {
             logging::debug(py, "cache miss, calling {}", &name(made, py)?)?;
         }
-        gap(made, helper, asked, Fill::Key(key))
+        let gap = Gap::new(made.function(py)?, helper, asked, Fill::Key(key));
+        Ok(Answer::Gap(gap.with_copy(near)))
     }
 }
 
@@ -335,16 +341,6 @@ fn write_values(key: &mut LocalKey, values: &Values<'_>) -> bool {
 
 fn name<'py>(made: &Made, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     made.function(py)?.getattr(pyo3::intern!(py, "__name__"))
-}
-
-fn gap<'py>(
-    made: &Made,
-    helper: &Bound<'py, PyAny>,
-    asked: Asked,
-    fill: Fill,
-) -> PyResult<Answer<'py>> {
-    let gap = Gap::new(made.function(helper.py())?, helper, asked, fill);
-    Ok(Answer::Gap(gap))
 }
 
 /// What is cached for a call, or the gap to be filled: called by the body of a decorated function.

@@ -46,7 +46,7 @@ struct Memory<'py> {
     last: RefCell<Option<Last>>,
     /// The prefix's text for the next key, where it was asked for already.
     known: RefCell<Option<PrefixText<'py>>>,
-    /// What was found, as the cache holds it.
+    /// What was found or kept, as the cache holds it.
     held: RefCell<Option<Held<Object>>>,
 }
 
@@ -129,10 +129,10 @@ impl<'py> AnyTier<'py> {
         }
     }
 
-    /// What was found, if this tier can hold copies.
-    fn held(&self) -> Option<Held<Object>> {
+    /// What was found or kept, in which cache, where there can be copies of it.
+    fn held(&self) -> Option<(&Py<MemoryCache>, Held<Object>)> {
         match self {
-            Self::Memory(memory) => memory.held.take(),
+            Self::Memory(memory) => Some((memory.cache.as_unbound(), memory.held.take()?)),
             Self::Foreign(_) => None,
         }
     }
@@ -223,7 +223,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 if matches!(write, Write::Always) {
                     *memory.last.borrow_mut() = Some(Last::Set(key.clone(), prepared.clone()));
                 }
-                cache.store(key, prepared, write);
+                let held = cache.store(key, prepared, write);
+                *memory.held.borrow_mut() = held;
             }
             Self::Foreign(cache) => {
                 let py = cache.py();
@@ -256,7 +257,9 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
         let last = memory.last.borrow_mut().take();
         match last {
             Some(Last::Delete(key)) => memory.cache.get().forget_again(&key),
-            Some(Last::Set(key, prepared)) => memory.cache.get().store(key, prepared, Write::Again),
+            Some(Last::Set(key, prepared)) => {
+                memory.cache.get().store(key, prepared, Write::Again);
+            }
             None => {}
         }
     }
@@ -321,7 +324,7 @@ pub(super) fn get<'py>(
     if !TIERED_CACHE.holds_for(cache) {
         let tier = told(AnyTier::of(cache.clone())?, known);
         return Ok(match tier.get(key)? {
-            Some(found) => Answer::Value(found.value, tier.held()),
+            Some(found) => Answer::Value(found.value, tier.held().map(|(_, held)| held)),
             None => Answer::Nothing(Asked::of(&tier)),
         });
     }
@@ -337,7 +340,7 @@ pub(super) fn get<'py>(
         log_hit(&missed, &hit.tier)?;
     }
     let held = if missed.is_empty() {
-        hit.tier.held()
+        hit.tier.held().map(|(_, held)| held)
     } else {
         None
     };
@@ -345,13 +348,15 @@ pub(super) fn get<'py>(
 }
 
 /// Set `key` in every tier of a cache; in those that were asked, only if it was not cleared since.
+/// If `first` is all there is to the cache, what it holds then.
 pub(super) fn set<'py>(
     cache: &Bound<'py, PyAny>,
     key: &Key,
     value: &Bound<'py, PyAny>,
     asked: &Asked,
     write: fn(Generation) -> Write,
-) -> PyResult<()> {
+    first: Option<&Py<MemoryCache>>,
+) -> PyResult<Option<Held<Object>>> {
     let as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
         let tier = tier?;
         if let Some(asked) = asked.0.get(place) {
@@ -360,10 +365,13 @@ pub(super) fn set<'py>(
         Ok(tier)
     };
     if TIERED_CACHE.holds_for(cache) {
-        stack::set(in_order(cache)?.enumerate().map(as_asked), key, value)
-    } else {
-        as_asked((0, AnyTier::of(cache.clone())))?.set(key, value, None)
+        stack::set(in_order(cache)?.enumerate().map(as_asked), key, value)?;
+        return Ok(None);
     }
+    let tier = as_asked((0, AnyTier::of(cache.clone())))?;
+    tier.set(key, value, None)?;
+    let held = tier.held();
+    Ok(held.and_then(|(cache, held)| first?.is(cache).then_some(held)))
 }
 
 fn log_hit<'py>(missed: &[AnyTier<'py>], hit: &AnyTier<'py>) -> PyResult<()> {

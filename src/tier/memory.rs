@@ -217,7 +217,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         }
     }
 
-    /// Keep a value of `size` bytes. Whether it was kept.
+    /// Keep a value of `size` bytes. If it was kept, what it takes to have a copy of it.
     ///
     /// A value without a life and one larger than the bound are not kept; unless they were to fill a
     /// gap, they still replace what was there.
@@ -228,7 +228,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         size: usize,
         timeout: Timeout,
         write: Write,
-    ) -> bool {
+    ) -> Option<Held<V>> {
         let size = size + key.heap_size() + OVERHEAD;
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let weight = self.options.weight(size);
@@ -240,18 +240,23 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             if write.replaces() {
                 self.remove(&key);
             }
-            return false;
+            return None;
         };
         let fingerprint = self.fingerprint(&key);
+        let mut dead = Vec::new();
+        let _pass = gate::enter();
+        let store = self.store.read();
+        let held = Held {
+            value: value.clone(),
+            deadline,
+            // Before it is written: what voids it from here on voids the copies as well.
+            epoch: self.epochs.current(fingerprint),
+        };
         let entry = Entry {
             value,
             deadline,
             size,
         };
-
-        let mut dead = Vec::new();
-        let _pass = gate::enter();
-        let store = self.store.read();
         let slot = {
             let mut slab = store.slab.lock();
             slab.insert(key, entry, |last| store.links.reserve(last))
@@ -269,17 +274,20 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
                 false
             }
         };
-        if kept {
+        let held = if kept {
             let counted = !matches!(write, Write::Again);
             self.counters.stores.add(u64::from(counted));
+            Some(held)
         } else {
             self.counters.refusals.add(1);
-        }
+            dead.push(held.value);
+            None
+        };
         store.drain(&mut dead);
         self.keep_bounds(&store, &mut dead);
         self.sweep(&store, None, SWEPT_BY_WRITE, &mut dead);
         self.tidy(&store, &mut dead);
-        kept
+        held
     }
 
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
