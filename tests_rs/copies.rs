@@ -157,7 +157,7 @@ const ENDS: [End; 13] = [
             assert!(
                 tier.set(key(1), 11, 8, Timeout::FOREVER, Write::Again)
                     .is_some()
-            )
+            );
         },
         Some(11),
     ),
