@@ -78,7 +78,12 @@ impl Table {
 
     fn get_again(&mut self, seat: Seat) -> Option<usize> {
         let (epochs, clock) = (&self.epochs, &self.clock);
-        let found = inside(|| self.front.get_again(seat, epochs, clock, self.era));
+        let found = inside(|| {
+            self.front
+                .get_again(seat, epochs, Some(clock), self.era, |value| {
+                    Some(value.clone())
+                })
+        });
         found.map(|copy| copy.0.0)
     }
 

@@ -66,17 +66,19 @@ impl<V: Clone> Front<V> {
         of_either!(&mut self.0, table => table.get(words, epochs, clock, era))
     }
 
-    /// The copy that was found at a seat, on the same conditions.
+    /// What `take` takes of the copy that was found at a seat, on the same conditions. Without a clock,
+    /// only if it lives for ever.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub fn get_again(
+    pub fn get_again<R>(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
-        clock: &impl Clock,
+        clock: Option<&impl Clock>,
         era: u8,
-    ) -> Option<V> {
-        of_either!(&mut self.0, table => table.get_again(seat, epochs, clock, era))
+        take: impl FnOnce(&V) -> Option<R>,
+    ) -> Option<R> {
+        of_either!(&mut self.0, table => table.get_again(seat, epochs, clock, era, take))
     }
 
     /// Keep a copy under a key. Values that are let go are pushed to `dead`.

@@ -13,8 +13,8 @@ const FEWEST: usize = 8;
 /// Words of a key that lie in a slot of 64 bytes, and in one of 32: integers and the shortest texts.
 pub(super) const WIDE: usize = 5;
 pub(super) const NARROW: usize = 1;
-/// One hit in so many is to ask the tier, which then knows of the use.
-const SAMPLED: u64 = 4_096;
+/// After so many hits one is to ask the tier, which then knows of the use.
+const SAMPLED: u64 = 4_095;
 
 impl<V> Table<V, Half, NARROW> {
     /// The same copies in the same places, with room for longer keys.
@@ -65,7 +65,7 @@ impl<V> Table<V, Half, NARROW> {
             changes: self.changes.wrapping_add(1),
             hits: self.hits,
             told: self.told,
-            is_due: self.is_due,
+            asks_at: self.asks_at,
         }
     }
 }
@@ -86,8 +86,8 @@ pub(super) struct Table<V, A, const WORDS: usize> {
     hits: u64,
     /// Of these, those that the tier has counted.
     told: u64,
-    /// Whether the tier is to be asked before there is another hit.
-    is_due: bool,
+    /// After so many hits the tier is to be asked before there is another.
+    asks_at: u64,
 }
 
 /// One cache line with five words, half of one with one word.
@@ -272,7 +272,7 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
             changes: 0,
             hits: 0,
             told: 0,
-            is_due: false,
+            asks_at: SAMPLED,
         }
     }
 
@@ -295,7 +295,9 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
                     place: place & mask,
                     changes: self.changes,
                 };
-                return Some((self.get_again(seat, epochs, clock, era)?, seat));
+                let value =
+                    self.get_again(seat, epochs, Some(clock), era, |value| Some(value.clone()));
+                return Some((value?, seat));
             }
             if matches!(slot, Slot::Free) {
                 return None;
@@ -306,34 +308,27 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn get_again(
+    pub(super) fn get_again<R>(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
-        clock: &impl Clock,
+        clock: Option<&impl Clock>,
         era: u8,
-    ) -> Option<V> {
+        take: impl FnOnce(&V) -> Option<R>,
+    ) -> Option<R> {
         if seat.changes != self.changes {
             return None;
         }
         let copied = self.slots.get(seat.place)?.copied()?;
-        let counts = epochs.is_current(copied.epoch)
-            && !copied.deadline.has_passed(clock)
-            && copied.words.is_of(era);
-        if !counts {
+        let is_alive = copied.deadline == Deadline::NEVER
+            || clock.is_some_and(|clock| !copied.deadline.has_passed(clock));
+        let counts = epochs.is_current(copied.epoch) && copied.words.is_of(era) && is_alive;
+        if !counts || self.hits == self.asks_at {
             return None;
         }
-        if self.is_due {
-            return None;
-        }
+        let taken = take(copied.value)?;
         self.hits += 1;
-        if self.hits.is_multiple_of(SAMPLED) {
-            // until the tier was asked
-            self.is_due = true;
-            self.hits -= 1;
-            return None;
-        }
-        Some(copied.value.clone())
+        Some(taken)
     }
 
     pub(super) fn insert(
@@ -369,11 +364,9 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
                 (slot_of(hash) + slot_of(hash.rotate_left(32)) % window) & (self.slots.len() - 1)
             }
         };
-        if self.is_due {
-            // This is the answer that was due, which the tier has counted.
-            self.is_due = false;
-            self.hits += 1;
-            self.told += 1;
+        if self.hits == self.asks_at {
+            // This is the answer that was due.
+            self.asks_at += SAMPLED;
         }
         let Held {
             value,

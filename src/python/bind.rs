@@ -60,6 +60,11 @@ impl Signature {
         }))
     }
 
+    /// The function itself.
+    pub(super) fn function<'py>(&self, py: Python<'py>) -> &Bound<'py, PyFunction> {
+        self.function.bind(py)
+    }
+
     /// Show the objects held to the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
@@ -84,12 +89,6 @@ impl Signature {
     #[inline]
     pub(super) fn is_positional(&self, slot: usize) -> bool {
         slot < self.positional
-    }
-
-    /// Whether the function's code is the one that this was made of.
-    #[inline]
-    pub(super) fn has_its_code(&self, py: Python<'_>) -> bool {
-        raw::has_code(self.function.bind(py), &self.code)
     }
 
     /// Whether a call gives a value to every parameter, so that it depends on no defaults.

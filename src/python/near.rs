@@ -8,14 +8,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 use smallvec::SmallVec;
 
-use super::arguments::{Arguments, Keywords};
+use super::arguments::Arguments;
 use super::bind::Signature;
 use super::local;
 use super::memory_cache::MemoryCache;
 use super::plan::{Made, Path, Skip, VaryOn};
 use super::raw::attached::Attached;
-use super::raw::object::Object;
+use super::raw::object::{Kind, Object};
 use super::raw::read;
+use super::raw::vector::{Recorded, Vector};
 use super::tiered::FirstMemory;
 use crate::clock::Clock;
 use crate::flow::copies::Copies;
@@ -103,33 +104,26 @@ impl Near {
         Self { first, front, way }
     }
 
-    /// What the front has for a call, if all that it takes can be had without Python.
+    /// The shared object at the seat of an earlier hit. None too if that is at another by now, or if
+    /// nobody may look at the clock.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls with the last call's arguments
-    pub(super) fn hit(
+    pub(super) fn hit_again<'py>(
         &self,
-        py: Python<'_>,
-        signature: &Signature,
-        arguments: &Arguments<'_, '_>,
-        memo: &mut Memo,
-    ) -> Option<Object> {
-        if let Some(seat) = memo.seat_of(arguments)
-            && signature.has_its_code(py)
-        {
-            let tier = self.first.cache.get().tier();
-            let object = self.front.with(py, |front| {
-                front.get_again(seat, tier.epochs(), tier.clock(), tier.era())
-            });
-            // Without one, the seat may be out of date and the copy at another.
-            if let Some(Some(object)) = object {
-                return Some(object);
-            }
-        }
-        self.hit_of_any(py, signature, arguments, memo)
+        py: Python<'py>,
+        seat: Seat,
+        with_clock: bool,
+    ) -> Option<Bound<'py, PyAny>> {
+        let tier = self.first.cache.get().tier();
+        let clock = with_clock.then(|| tier.clock());
+        let mut front = self.front.hold(py)?;
+        front.get_again(seat, tier.epochs(), clock, tier.era(), |object| {
+            object.shared(py)
+        })
     }
 
-    #[inline(never)]
-    fn hit_of_any(
+    /// What the front has for a call, if all that it takes can be had without Python.
+    pub(super) fn hit(
         &self,
         py: Python<'_>,
         signature: &Signature,
@@ -150,7 +144,8 @@ impl Near {
             }
             self.find(py, key.finish())?
         };
-        if way.has_memo && memo.is_worth_it(seat) {
+        // Of other kinds, copying takes longer than looking up.
+        if way.has_memo && object.kind() == Kind::Shared && memo.is_worth_it(seat) {
             memo.note(way, signature, arguments, seat);
         }
         Some(object)
@@ -214,47 +209,21 @@ impl Near {
 /// Only of objects that cannot change, and these are kept alive, so that an address stays theirs.
 #[derive(Default)]
 pub(super) struct Memo {
-    seat: Option<Seat>,
-    /// How many arguments were given by place.
-    count: usize,
-    /// The names of those given by name.
-    names: Option<Object>,
-    /// The arguments that the call varies on, by their places in the vector.
-    values: SmallVec<[(usize, Object); 5]>,
+    noted: Option<(Recorded, Seat)>,
     /// Where the last hit was, and the last one that was noted or could not be.
     last: Option<Seat>,
-    noted: Option<Seat>,
+    tried: Option<Seat>,
     /// Hits at that seat by other objects: to note these each time would cost more than it saves.
     futile: u32,
 }
 
 impl Memo {
+    /// The seat for a call with these arguments.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn seat_of(&self, arguments: &Arguments<'_, '_>) -> Option<Seat> {
-        let seat = self.seat?;
-        if arguments.positional().len() != self.count {
-            return None;
-        }
-        let are_same = match (arguments.keywords(), &self.names) {
-            (Keywords::None, None) => self.values.iter().all(|(place, object)| {
-                arguments
-                    .positional()
-                    .get(*place)
-                    .is_some_and(|value| object.is(value))
-            }),
-            (Keywords::Vector(names, values), Some(known)) if known.is(&names) => {
-                self.values.iter().all(|(place, object)| {
-                    let value = match place.checked_sub(self.count) {
-                        None => arguments.positional().get(*place),
-                        Some(place) => values.get(place),
-                    };
-                    value.is_some_and(|value| object.is(value))
-                })
-            }
-            _ => false,
-        };
-        are_same.then_some(seat)
+    pub(super) fn seat_of(&self, call: &Vector<'_, '_>) -> Option<Seat> {
+        let (arguments, seat) = self.noted.as_ref()?;
+        arguments.is_of(call).then_some(*seat)
     }
 
     #[inline]
@@ -263,7 +232,7 @@ impl Memo {
             self.last = Some(seat);
             return false;
         }
-        if self.noted == Some(seat) {
+        if self.tried == Some(seat) {
             self.futile = self.futile.wrapping_add(1);
             return self.futile.is_multiple_of(64);
         }
@@ -278,26 +247,20 @@ impl Memo {
         arguments: &Arguments<'_, '_>,
         seat: Seat,
     ) {
-        self.noted = Some(seat);
-        self.seat = None;
-        self.values.clear();
-        self.names = None;
-        self.count = arguments.positional().len();
-        let given: Option<SmallVec<_>> = way
+        self.tried = Some(seat);
+        self.noted = None;
+        if !signature.is_filled_by(arguments) {
+            return;
+        }
+        let places: Option<SmallVec<[usize; 5]>> = way
             .slots()
             .map(|slot| {
                 let (place, value) = signature.place_of(arguments, slot?)?;
-                local::is_lasting(value).then(|| (place, Object::of(value)))
+                local::is_lasting(value).then_some(place)
             })
             .collect();
-        let Some(given) = given.filter(|_| signature.is_filled_by(arguments)) else {
-            return;
-        };
-        if let Keywords::Vector(names, _) = arguments.keywords() {
-            self.names = Some(Object::of(names.as_any()));
-        }
-        self.values = given;
-        self.seat = Some(seat);
+        let recorded = places.and_then(|places| Recorded::of(arguments, &places));
+        self.noted = recorded.map(|recorded| (recorded, seat));
     }
 }
 

@@ -16,6 +16,7 @@ use super::guard::HELPER_KEYS;
 use super::key::Key;
 use super::local;
 use super::raw;
+use super::raw::words::Words;
 use crate::key::packed::KeyPrefix;
 use crate::key::wire::{Codes, LONGEST_CODES};
 
@@ -126,14 +127,6 @@ impl Plan {
         self.0.as_ref()?.signature.as_ref()
     }
 
-    /// Whether the list `vary_on` has in it what it had.
-    #[inline]
-    pub(super) fn varies_as_before(&self, py: Python<'_>) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|made| made.varies_as_before(py))
-    }
-
     pub(super) fn made(&self) -> PyResult<&Made> {
         self.0.as_ref().ok_or_else(|| {
             pyo3::exceptions::PyRuntimeError::new_err("a plan that was copied is to be made first")
@@ -240,8 +233,7 @@ impl Made {
     }
 
     /// Whether the list `vary_on` has in it what it had.
-    #[inline]
-    pub(super) fn varies_as_before(&self, py: Python<'_>) -> bool {
+    fn varies_as_before(&self, py: Python<'_>) -> bool {
         let Some(Some(vary_on)) = self.sources.get(VARY_ON) else {
             return true;
         };
@@ -249,6 +241,20 @@ impl Made {
             .bind(py)
             .cast_exact::<PyList>()
             .map_or(true, |list| raw::read::has_in_it(list, &self.varied))
+    }
+
+    /// Note what is as it was while calls are bound and values chosen as this says. False if something
+    /// has changed since this was made.
+    pub(super) fn note(&self, py: Python<'_>, words: &mut Words) -> bool {
+        if let Some(signature) = &self.signature {
+            words.code_of(signature.function(py));
+        }
+        if let Some(Some(vary_on)) = self.sources.get(VARY_ON)
+            && let Ok(vary_on) = vary_on.bind(py).cast_exact::<PyList>()
+        {
+            words.items_of(vary_on, self.varied.len());
+        }
+        self.varies_as_before(py)
     }
 
     pub(super) fn function<'a, 'py>(&'a self, py: Python<'py>) -> PyResult<&'a Bound<'py, PyAny>> {

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFunction, PyTuple};
 
 use super::arguments::Arguments;
 use super::gap::{Fill, Gap, OpenGap};
@@ -21,6 +21,8 @@ use super::near::{Memo, Near};
 use super::plan::{self, Made, Plan, Values};
 use super::raw::attached::Attached;
 use super::raw::object::Object;
+use super::raw::vector::Vector;
+use super::raw::words::Words;
 use super::raw::{self, watch};
 use super::tiered::{self, Asked, FirstMemory, PrefixText};
 use super::{local, logging, value};
@@ -48,7 +50,8 @@ struct Hot {
 /// All that a call needs to know, and what says that it is still so.
 struct Armed {
     plan: Py<Plan>,
-    class: Py<PyType>,
+    /// What is as it was, but for what is watched.
+    words: Words,
     /// The changes of what is watched, when this was made; None where changes are not noticed.
     changes: Option<u32>,
     near: Option<Arc<Near>>,
@@ -67,14 +70,8 @@ pub(super) enum Answer<'py> {
 impl Armed {
     /// Whether all is as it was when this was made.
     #[inline]
-    fn stands(&self, helper: &Bound<'_, PyAny>) -> bool {
-        self.changes == Some(watch::changes())
-            && raw::is_exactly(helper, &self.class)
-            && self
-                .near
-                .as_ref()
-                .is_none_or(|near| near.first.is_first(helper.py()))
-            && self.plan.get().varies_as_before(helper.py())
+    fn stands(&self, _py: Python<'_>) -> bool {
+        self.changes == Some(watch::changes()) && self.words.are_as_before()
     }
 
     /// Whether the helper's attributes lie in the dict that is watched. Asked where there is time for it.
@@ -128,8 +125,27 @@ impl Shortcut {
         self.busy.store(false, Ordering::Relaxed);
     }
 
+    /// What the front has for a call with the arguments of the last hit. `with_clock` says whether the
+    /// clock may be looked at, without which the function needs little of the stack.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // nothing is called as often
+    pub(super) fn hit_again<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Vector<'_, 'py>,
+        with_clock: bool,
+    ) -> Option<Bound<'py, PyAny>> {
+        let hot = self.armed.hold(py)?;
+        let Hot { armed, memo } = hot.as_ref()?;
+        let seat = memo.seat_of(call)?;
+        if !armed.stands(py) {
+            return None;
+        }
+        armed.near.as_ref()?.hit_again(py, seat, with_clock)
+    }
+
     /// What the front has for a call that takes no Python to be looked up.
-    #[inline]
+    #[inline(never)]
     pub(super) fn near_hit<'py>(
         &self,
         py: Python<'py>,
@@ -138,7 +154,7 @@ impl Shortcut {
         let object = self.armed.with(py, |hot| {
             let Hot { armed, memo } = hot.as_mut()?;
             let near = armed.near.as_ref()?;
-            if !armed.is_quiet || !armed.stands(self.helper.bind(py)) {
+            if !armed.is_quiet || !armed.stands(py) {
                 return None;
             }
             near.hit(py, armed.plan.get().signature()?, arguments, memo)
@@ -166,7 +182,7 @@ impl Shortcut {
         });
         let armed = armed.flatten();
         if let Some(armed) = armed
-            && (armed.stands(helper) && armed.has_its_dict(helper)
+            && (armed.stands(helper.py()) && armed.has_its_dict(helper)
                 || armed.is_found_standing(helper)?)
         {
             return Ok(Some(armed));
@@ -182,16 +198,22 @@ impl Shortcut {
         }
         // Noted first: whatever changes from here on makes the next call come here again.
         let changes = watch::changes();
-        let class = helper.get_type();
         let dict = raw::ordinary_dict(helper);
-        let is_watched = watch_class(&class) && dict.as_ref().is_some_and(watch::watch);
+        let is_watched = watch_class(&helper.get_type()) && dict.as_ref().is_some_and(watch::watch);
         let plan = Plan::of(helper)?;
         let made = plan.get().made()?;
         if made.skip.is_none() {
             return Ok(None);
         }
         let first = FirstMemory::of(made.cache(py)?)?;
-        let is_watched = is_watched && first.as_ref().is_none_or(|first| first.is_watched);
+        let mut words = Words::default();
+        words.class_of(helper);
+        let is_watched = made.note(py, &mut words)
+            && is_watched
+            && first.as_ref().is_none_or(|first| first.is_watched);
+        if let Some(first) = &first {
+            words.append(&first.words);
+        }
         let is_quiet = !logging::debug_enabled(py)? && logging::is_quiet();
         let known = self.armed.with(py, Option::take).flatten();
         let known = known.as_ref().map(|hot| &hot.armed);
@@ -201,7 +223,7 @@ impl Shortcut {
         let armed = Arc::new(Armed {
             near,
             plan: plan.clone().unbind(),
-            class: class.unbind(),
+            words,
             dict: dict.map_or(0, |dict| dict.as_ptr().addr()),
             changes: is_watched.then_some(changes),
             is_quiet,
@@ -405,7 +427,6 @@ impl Shortcut {
 impl Armed {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.plan)?;
-        visit.call(&self.class)?;
         self.near
             .as_ref()
             .map_or(Ok(()), |near| near.traverse(visit))

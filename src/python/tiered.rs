@@ -5,14 +5,14 @@ use std::cell::{Cell, RefCell};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyList, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};
 
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
 use super::raw::object::Object;
-use super::raw::read;
+use super::raw::words::Words;
 use super::timeout;
 use super::{logging, raw};
 use crate::clock::Timeout;
@@ -437,10 +437,12 @@ pub(super) struct FirstMemory {
     pub(super) cache: Py<MemoryCache>,
     /// A function whose text goes before the key.
     pub(super) prefix: Option<Py<PyAny>>,
-    /// The list of tiers and the first of them, where there are several.
-    first: Option<(Py<PyList>, Py<PyAny>)>,
-    /// The objects that are gone through, and their classes.
-    classes: SmallVec<[(Py<PyAny>, Py<PyType>); 3]>,
+    /// The list of tiers, where there are several.
+    tiers: Option<Py<PyList>>,
+    /// The objects that are gone through.
+    through: SmallVec<[Py<PyAny>; 3]>,
+    /// What is as it was while it is the first.
+    pub(super) words: Words,
     /// Whether changes of the classes and of the objects' attributes are noticed.
     pub(super) is_watched: bool,
 }
@@ -448,16 +450,18 @@ pub(super) struct FirstMemory {
 impl FirstMemory {
     /// The first tier of a cache, if it is a memory tier that is asked without entering Python.
     pub(super) fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let mut first = None;
+        let mut tiers = None;
         let mut tier = cache.clone();
         let mut is_watched = true;
-        let mut classes = SmallVec::new();
-        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>| {
+        let mut through = SmallVec::new();
+        let mut words = Words::default();
+        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>, words: &mut Words| {
             is_watched &= seal.watch(object);
-            classes.push((object.clone().unbind(), object.get_type().unbind()));
+            words.class_of(object);
+            through.push(object.clone().unbind());
         };
         if TIERED_CACHE.holds_for(cache) {
-            note(&TIERED_CACHE, cache);
+            note(&TIERED_CACHE, cache, &mut words);
             let caches = cache.getattr(intern!(cache.py(), "caches"))?;
             let Ok(list) = caches.cast_into_exact::<PyList>() else {
                 return Ok(None);
@@ -466,20 +470,22 @@ impl FirstMemory {
                 return Ok(None);
             }
             tier = list.get_item(0)?;
-            first = Some((list.unbind(), tier.clone().unbind()));
+            words.items_of(&list, 1);
+            tiers = Some(list.unbind());
         }
         let AnyTier::Memory(memory) = AnyTier::of(tier.clone())? else {
             return Ok(None);
         };
         if !tier.is(&memory.cache) {
-            note(&CACHE_WITH_PRESETS, &tier);
+            note(&CACHE_WITH_PRESETS, &tier, &mut words);
         }
-        note(&MEMORY_CACHE, &memory.cache);
+        note(&MEMORY_CACHE, &memory.cache, &mut words);
         Ok(Some(Self {
             cache: memory.cache.unbind(),
             prefix: memory.prefix.map(Bound::unbind),
-            first,
-            classes,
+            tiers,
+            through,
+            words,
             is_watched,
         }))
     }
@@ -490,32 +496,13 @@ impl FirstMemory {
         self.cache.is(&other.cache) && address(&self.prefix) == address(&other.prefix)
     }
 
-    /// Whether it is first still, but for what is watched.
-    #[inline]
-    pub(super) fn is_first(&self, py: Python<'_>) -> bool {
-        let is_first = match &self.first {
-            None => true,
-            Some((list, first)) => read::begins_with(list.bind(py), first),
-        };
-        is_first
-            && self
-                .classes
-                .iter()
-                .all(|(object, class)| raw::is_exactly(object.bind(py), class))
-    }
-
     /// Show the objects held to the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.cache)?;
         visit.call(&self.prefix)?;
-        for (object, class) in &self.classes {
-            visit.call(object)?;
-            visit.call(class)?;
-        }
-        if let Some((list, first)) = &self.first {
-            visit.call(list)?;
-            visit.call(first)?;
-        }
-        Ok(())
+        visit.call(&self.tiers)?;
+        self.through
+            .iter()
+            .try_for_each(|object| visit.call(object))
     }
 }

@@ -1,6 +1,7 @@
 //! A lock for threads that are attached to the interpreter, which in most builds are one at a time.
 
 use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
@@ -14,15 +15,34 @@ pub(in crate::python) struct Attached<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached only through `with` and `try_with`, by one thread at a time.
+// SAFETY: the value is reached only through `Hold`, by one thread at a time.
 unsafe impl<T: Send> Sync for Attached<T> {}
 
-struct Hold<'a>(&'a AtomicBool);
+/// The value while it is in use.
+pub(in crate::python) struct Hold<'a, T>(&'a Attached<T>);
 
-impl Drop for Hold<'_> {
+impl<T> Drop for Hold<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.0.held.store(false, Ordering::Release);
+    }
+}
+
+impl<T> Deref for Hold<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: held, and only one can be at a time.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Hold<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above.
+        unsafe { &mut *self.0.value.get() }
     }
 }
 
@@ -36,50 +56,52 @@ impl<T> Attached<T> {
 
     #[inline]
     #[cfg(not(Py_GIL_DISABLED))]
-    fn try_hold(&self) -> Option<Hold<'_>> {
+    fn try_hold(&self) -> Option<Hold<'_, T>> {
         // Two steps are enough: no other thread is attached between them.
         if self.held.load(Ordering::Relaxed) {
             return None;
         }
         self.held.store(true, Ordering::Relaxed);
-        Some(Hold(&self.held))
+        Some(Hold(self))
     }
 
     #[inline]
     #[cfg(Py_GIL_DISABLED)]
-    fn try_hold(&self) -> Option<Hold<'_>> {
+    fn try_hold(&self) -> Option<Hold<'_, T>> {
         let was_held = self.held.swap(true, Ordering::Acquire);
-        (!was_held).then_some(Hold(&self.held))
+        (!was_held).then_some(Hold(self))
     }
 
-    /// Use the value. `use_it` must run no Python. None if it is in use by this very thread, which
-    /// is a bug.
+    /// Take hold of the value. Whoever holds it must run no Python. None if it is in use by this very
+    /// thread, which is a bug.
     #[inline(always)]
-    #[allow(clippy::inline_always)] // two steps around what is inlined itself
-    pub(in crate::python) fn with<R>(
-        &self,
-        _py: Python<'_>,
-        use_it: impl FnOnce(&mut T) -> R,
-    ) -> Option<R> {
+    #[allow(clippy::inline_always)] // two steps
+    pub(in crate::python) fn hold(&self, _py: Python<'_>) -> Option<Hold<'_, T>> {
         #[cfg(not(Py_GIL_DISABLED))]
-        let hold = self.try_hold();
+        return self.try_hold();
         #[cfg(Py_GIL_DISABLED)]
-        let hold = loop {
+        loop {
             match self.try_hold() {
-                Some(hold) => break Some(hold),
+                Some(hold) => return Some(hold),
                 None => std::thread::yield_now(),
             }
-        };
-        let _hold = hold?;
-        // SAFETY: held, and only one can be at a time.
-        Some(use_it(unsafe { &mut *self.value.get() }))
+        }
+    }
+
+    /// The same for the time of a closure.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    pub(in crate::python) fn with<R>(
+        &self,
+        py: Python<'_>,
+        use_it: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        self.hold(py).map(|mut value| use_it(&mut value))
     }
 
     /// The same for the garbage collector and for tiers, whose threads are attached without a
     /// `Python` to show for it.
     pub(in crate::python) fn try_with<R>(&self, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let _hold = self.try_hold()?;
-        // SAFETY: held, and only one can be at a time.
-        Some(use_it(unsafe { &mut *self.value.get() }))
+        self.try_hold().map(|mut value| use_it(&mut value))
     }
 }

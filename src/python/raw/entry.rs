@@ -28,10 +28,9 @@ mod with_gil {
     use std::sync::atomic::{AtomicPtr, Ordering};
 
     use super::{Borrowed, Bound, PyFunction, Python, ffi};
-    use pyo3::types::PyTuple;
-
-    use crate::python::arguments::{Arguments, Keywords};
+    use crate::python::arguments::Arguments;
     use crate::python::gap::Gap;
+    use crate::python::raw::vector::Vector;
     use crate::python::raw::{Stay, check_stack};
     use crate::python::shortcut::{Answer, Shortcut};
     use pyo3::prelude::*;
@@ -109,8 +108,34 @@ mod with_gil {
         // SAFETY: the function called is live for the time of the call.
         if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
             // SAFETY: the arguments are as CPython hands them to a vectorcall.
-            let arguments = unsafe { arguments(py, args, nargsf, names) };
-            match shortcut.get().near_hit(py, &arguments) {
+            let call = unsafe { Vector::new(py, args, nargsf, names) };
+            if let Some(value) = shortcut.get().hit_again(py, &call, false) {
+                return value.into_ptr();
+            }
+        }
+        // Apart, so that such a hit needs little of the stack and of the registers.
+        // SAFETY: as CPython called us.
+        unsafe { look(function, args, nargsf, names) }
+    }
+
+    /// A call with other arguments than the last one, or to be answered with what has a deadline.
+    #[inline(never)]
+    unsafe extern "C" fn look(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `enter`.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: as in `enter`.
+        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
+            // SAFETY: as in `enter`.
+            let call = unsafe { Vector::new(py, args, nargsf, names) };
+            if let Some(value) = shortcut.get().hit_again(py, &call, true) {
+                return value.into_ptr();
+            }
+            match shortcut.get().near_hit(py, &call.arguments()) {
                 Some(Ok(value)) => return value.into_ptr(),
                 Some(Err(error)) => {
                     error.restore(py);
@@ -119,7 +144,6 @@ mod with_gil {
                 None => {}
             }
         }
-        // Apart, so that a hit needs little of the stack and of the registers.
         // SAFETY: as CPython called us.
         unsafe { go_on(function, args, nargsf, names) }
     }
@@ -198,7 +222,7 @@ mod with_gil {
             return Next::Run;
         };
         // SAFETY: as in `enter`.
-        let arguments = unsafe { arguments(py, args, nargsf, names) };
+        let arguments = unsafe { Vector::new(py, args, nargsf, names) }.arguments();
         if let Err(error) = check_stack() {
             error.restore(py);
             return Next::Return(null_mut());
@@ -228,34 +252,6 @@ mod with_gil {
         match catch_unwind(AssertUnwindSafe(|| Shortcut::find(shortcut, arguments))) {
             Ok(found) => found,
             Err(_) => Ok(Answer::panicked(shortcut)),
-        }
-    }
-
-    #[inline]
-    unsafe fn arguments<'a, 'py>(
-        py: Python<'py>,
-        args: *const *mut ffi::PyObject,
-        nargsf: usize,
-        names: *mut ffi::PyObject,
-    ) -> Arguments<'a, 'py> {
-        // SAFETY: `args` are live objects, as many as `nargsf` and `names` say, for the time of the
-        // call; `Bound` is a transparent pointer to one, and none of these is ever dropped.
-        unsafe {
-            let count = nargsf & !(1 << (usize::BITS - 1));
-            let args = args.cast::<Bound<'py, PyAny>>();
-            let keywords = if names.is_null() {
-                Keywords::None
-            } else {
-                let names = Borrowed::from_ptr(py, names).cast_unchecked::<PyTuple>();
-                let values = std::slice::from_raw_parts(args.add(count), names.len());
-                Keywords::Vector(names, values)
-            };
-            let positional = if count == 0 {
-                &[]
-            } else {
-                std::slice::from_raw_parts(args, count)
-            };
-            Arguments::new(positional, keywords)
         }
     }
 

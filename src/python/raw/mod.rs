@@ -5,7 +5,9 @@ pub(super) mod attached;
 pub(super) mod entry;
 pub(super) mod object;
 pub(super) mod read;
+pub(super) mod vector;
 pub(super) mod watch;
+pub(super) mod words;
 
 use std::hint::black_box;
 
@@ -25,13 +27,6 @@ pub(super) fn interpreter(_py: Python<'_>) -> i64 {
 pub(super) fn version_tag(ty: &Bound<'_, PyType>) -> u32 {
     // SAFETY: a live type object; the field is read while attached, which is when types change.
     unsafe { (*ty.as_type_ptr()).tp_version_tag }
-}
-
-/// Whether the object is of this class, and not of a subclass.
-#[inline]
-pub(super) fn is_exactly(object: &Bound<'_, PyAny>, class: &Py<PyType>) -> bool {
-    // SAFETY: a live object; the field is only compared.
-    unsafe { ffi::Py_TYPE(object.as_ptr()).cast::<ffi::PyObject>() == class.as_ptr() }
 }
 
 /// Whether the function's code is still this object.

@@ -78,6 +78,15 @@ impl Object {
         unsafe { Bound::from_owned_ptr(py, this.as_ptr()) }
     }
 
+    /// The object itself, if that is what is kept.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // of each hit
+    pub(in crate::python) fn shared<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: a live object.
+        (self.kind() == Kind::Shared)
+            .then(|| unsafe { Bound::from_borrowed_ptr(py, self.0.as_ptr()) })
+    }
+
     /// This one's reference. To be used once at the most.
     unsafe fn owned(&self) -> Py<PyAny> {
         // SAFETY: a live object, of which a reference is held; no count is changed here.

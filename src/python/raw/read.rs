@@ -117,13 +117,6 @@ pub(in crate::python) fn has_in_it(list: &Bound<'_, PyList>, objects: &[Py<PyAny
         })
 }
 
-/// Whether a list begins with this object.
-#[inline]
-pub(in crate::python) fn begins_with(list: &Bound<'_, PyList>, object: &Py<PyAny>) -> bool {
-    // SAFETY: a live list that is not empty, read while attached; the item is only compared.
-    !list.is_empty() && unsafe { ffi::PyList_GET_ITEM(list.as_ptr(), 0) == object.as_ptr() }
-}
-
 /// Whether the object is of the class at an address, in this version.
 #[inline]
 pub(in crate::python) fn is_of_class(object: &Bound<'_, PyAny>, class: usize, tag: u32) -> bool {

@@ -1,0 +1,72 @@
+//! Words in live objects that are as they were as long as something has not changed: compared at once.
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyFunction, PyList};
+use smallvec::SmallVec;
+
+/// Words, and what was in them. Whoever has these keeps alive the objects that they are of.
+#[derive(Default)]
+pub(in crate::python) struct Words(SmallVec<[(*const usize, usize); 8]>);
+
+// SAFETY: addresses, which are read while attached to the interpreter.
+unsafe impl Send for Words {}
+// SAFETY: as above.
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// Note the word at an address.
+    ///
+    /// # Safety
+    ///
+    /// It can be read as long as the words noted before are as they were.
+    unsafe fn note<T>(&mut self, word: *const T) {
+        const { assert!(size_of::<T>() == size_of::<usize>()) };
+        let word = word.cast::<usize>();
+        // SAFETY: as the caller says.
+        self.0.push((word, unsafe { *word }));
+    }
+
+    /// Note an object's class.
+    pub(in crate::python) fn class_of(&mut self, object: &Bound<'_, PyAny>) {
+        // SAFETY: in the object itself.
+        unsafe { self.note(&raw const (*object.as_ptr()).ob_type) };
+    }
+
+    /// Note a function's code.
+    pub(in crate::python) fn code_of(&mut self, function: &Bound<'_, PyFunction>) {
+        let function = function.as_ptr().cast::<ffi::PyFunctionObject>();
+        // SAFETY: in the object itself.
+        unsafe { self.note(&raw const (*function).func_code) };
+    }
+
+    /// Note how long a list is, and the first few of its items.
+    pub(in crate::python) fn items_of(&mut self, list: &Bound<'_, PyList>, items: usize) {
+        let length = list.len();
+        let list = list.as_ptr().cast::<ffi::PyListObject>();
+        // SAFETY: in the object itself; and the items are where the list says, as many as it says, both
+        // of which are compared before any of them.
+        unsafe {
+            self.note(&raw const (*list).ob_base.ob_size);
+            self.note(&raw const (*list).ob_item);
+            for item in 0..items.min(length) {
+                self.note((*list).ob_item.add(item));
+            }
+        }
+    }
+
+    /// Note what others have noted.
+    pub(in crate::python) fn append(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
+    }
+
+    /// Whether all are as they were. Asked while attached.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // of each hit
+    pub(in crate::python) fn are_as_before(&self) -> bool {
+        // SAFETY: of objects that are kept alive; each can be read if those before it are as they were.
+        self.0
+            .iter()
+            .all(|&(word, known)| unsafe { *word } == known)
+    }
+}
