@@ -1,6 +1,6 @@
 //! Hits from a function's front: looked up under its lock, where no Python may run.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::arguments::Arguments;
 use super::bind::Signature;
+use super::clock::AnyClock;
 use super::local;
 use super::memory_cache::MemoryCache;
 use super::plan::{Made, Path, Skip, VaryOn};
@@ -74,6 +75,8 @@ struct Attribute {
     name: Py<PyString>,
     class: AtomicUsize,
     tag: AtomicU32,
+    /// Where it lies in such an object, in two halves; 0 if that is not known.
+    place: AtomicU64,
 }
 
 impl Drop for Near {
@@ -104,18 +107,17 @@ impl Near {
         Self { first, front, way }
     }
 
-    /// The shared object at the seat of an earlier hit. None too if that is at another by now, or if
-    /// nobody may look at the clock.
+    /// The shared object at the seat of an earlier hit. None too if that is at another by now, or if it
+    /// takes a clock to know.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls with the last call's arguments
     pub(super) fn hit_again<'py>(
         &self,
         py: Python<'py>,
         seat: Seat,
-        with_clock: bool,
+        clock: Option<&AnyClock>,
     ) -> Option<Bound<'py, PyAny>> {
         let tier = self.first.cache.get().tier();
-        let clock = with_clock.then(|| tier.clock());
         let mut front = self.front.hold(py)?;
         front.get_again(seat, tier.epochs(), clock, tier.era(), |object| {
             object.shared(py)
@@ -127,9 +129,17 @@ impl Near {
         &self,
         py: Python<'_>,
         signature: &Signature,
-        arguments: &Arguments<'_, '_>,
+        call: &Vector<'_, '_>,
         memo: &mut Memo,
     ) -> Option<Object> {
+        // Of the last arguments as well, if it took a clock to know.
+        if let Some(seat) = memo.seat_of(call)
+            && let Some(object) =
+                self.hit_again(py, seat, Some(self.first.cache.get().tier().clock()))
+        {
+            return Some(Object::of(&object));
+        }
+        let arguments = &call.arguments();
         let way = self.way.as_ref()?;
         let (object, seat) = if way.is_of_one
             && let ([place], [value]) = (&way.values[..], arguments.positional())
@@ -341,6 +351,7 @@ impl Place {
                 name: name.clone_ref(py),
                 class: AtomicUsize::new(0),
                 tag: AtomicU32::new(0),
+                place: AtomicU64::new(0),
             }),
             _ => return None,
         };
@@ -388,6 +399,15 @@ impl Attribute {
         } else {
             0
         };
+        let value = if tag == 0 {
+            None
+        } else {
+            read::attribute(object, &self.name)
+        };
+        let place = value.and_then(|value| read::place(object, &value));
+        let (begin, place) = place.unwrap_or_default();
+        self.place
+            .store(u64::from(begin) << 32 | u64::from(place), Relaxed);
         self.class.store(class.as_ptr().addr(), Relaxed);
         self.tag.store(tag, Relaxed);
     }
@@ -397,6 +417,14 @@ impl Attribute {
         let (class, tag) = (self.class.load(Relaxed), self.tag.load(Relaxed));
         if tag == 0 || !read::is_of_class(object, class, tag) {
             return None;
+        }
+        let place = self.place.load(Relaxed);
+        #[allow(clippy::cast_possible_truncation)] // its halves
+        let halves = ((place >> 32) as u32, place as u32);
+        if place != 0
+            && let Some(value) = read::value(object, halves)
+        {
+            return Some(value);
         }
         read::attribute(object, &self.name)
     }

@@ -125,15 +125,13 @@ impl Shortcut {
         self.busy.store(false, Ordering::Relaxed);
     }
 
-    /// What the front has for a call with the arguments of the last hit. `with_clock` says whether the
-    /// clock may be looked at, without which the function needs little of the stack.
+    /// What the front has for a call with the arguments of the last hit.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
     pub(super) fn hit_again<'py>(
         &self,
         py: Python<'py>,
         call: &Vector<'_, 'py>,
-        with_clock: bool,
     ) -> Option<Bound<'py, PyAny>> {
         let hot = self.armed.hold(py)?;
         let Hot { armed, memo } = hot.as_ref()?;
@@ -141,7 +139,7 @@ impl Shortcut {
         if !armed.stands(py) {
             return None;
         }
-        armed.near.as_ref()?.hit_again(py, seat, with_clock)
+        armed.near.as_ref()?.hit_again(py, seat, None)
     }
 
     /// What the front has for a call that takes no Python to be looked up.
@@ -149,7 +147,7 @@ impl Shortcut {
     pub(super) fn near_hit<'py>(
         &self,
         py: Python<'py>,
-        arguments: &Arguments<'_, 'py>,
+        call: &Vector<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let object = self.armed.with(py, |hot| {
             let Hot { armed, memo } = hot.as_mut()?;
@@ -157,7 +155,7 @@ impl Shortcut {
             if !armed.is_quiet || !armed.stands(py) {
                 return None;
             }
-            near.hit(py, armed.plan.get().signature()?, arguments, memo)
+            near.hit(py, armed.plan.get().signature()?, call, memo)
         })??;
         read(object, py)
     }

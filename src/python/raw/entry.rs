@@ -106,16 +106,18 @@ mod with_gil {
         // SAFETY: CPython calls this attached.
         let py = unsafe { Python::assume_attached() };
         // SAFETY: the function called is live for the time of the call.
-        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
-            // SAFETY: the arguments are as CPython hands them to a vectorcall.
-            let call = unsafe { Vector::new(py, args, nargsf, names) };
-            if let Some(value) = shortcut.get().hit_again(py, &call, false) {
-                return value.into_ptr();
-            }
+        let Some(shortcut) = (unsafe { shortcut_of(py, function) }) else {
+            // SAFETY: as CPython called us.
+            return unsafe { go_on(function, args, nargsf, names) };
+        };
+        // SAFETY: the arguments are as CPython hands them to a vectorcall.
+        let call = unsafe { Vector::new(py, args, nargsf, names) };
+        match shortcut.get().hit_again(py, &call) {
+            Some(value) => value.into_ptr(),
+            // Apart, so that such a hit needs little of the stack and of the registers.
+            // SAFETY: as CPython called us.
+            None => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
         }
-        // Apart, so that such a hit needs little of the stack and of the registers.
-        // SAFETY: as CPython called us.
-        unsafe { look(function, args, nargsf, names) }
     }
 
     /// A call with other arguments than the last one, or to be answered with what has a deadline.
@@ -125,27 +127,23 @@ mod with_gil {
         args: *const *mut ffi::PyObject,
         nargsf: usize,
         names: *mut ffi::PyObject,
+        shortcut: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: as in `enter`.
-        let py = unsafe { Python::assume_attached() };
-        // SAFETY: as in `enter`.
-        if let Some(shortcut) = unsafe { shortcut_of(py, function) } {
-            // SAFETY: as in `enter`.
-            let call = unsafe { Vector::new(py, args, nargsf, names) };
-            if let Some(value) = shortcut.get().hit_again(py, &call, true) {
-                return value.into_ptr();
+        // SAFETY: as in `enter`, where the shortcut was just looked at.
+        let (py, call, shortcut) = unsafe {
+            let py = Python::assume_attached();
+            let shortcut = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
+            (py, Vector::new(py, args, nargsf, names), shortcut)
+        };
+        match shortcut.get().near_hit(py, &call) {
+            Some(Ok(value)) => value.into_ptr(),
+            Some(Err(error)) => {
+                error.restore(py);
+                null_mut()
             }
-            match shortcut.get().near_hit(py, &call.arguments()) {
-                Some(Ok(value)) => return value.into_ptr(),
-                Some(Err(error)) => {
-                    error.restore(py);
-                    return null_mut();
-                }
-                None => {}
-            }
+            // SAFETY: as CPython called us.
+            None => unsafe { go_on(function, args, nargsf, names) },
         }
-        // SAFETY: as CPython called us.
-        unsafe { go_on(function, args, nargsf, names) }
     }
 
     /// What is left to do for a call that Rust has seen.

@@ -164,3 +164,102 @@ pub(in crate::python) fn attribute<'py>(
         Some(Bound::from_owned_ptr(object.py(), value))
     }
 }
+
+/// Where attributes lie in objects of some classes since CPython 3.13: behind the object, in an order
+/// that is its class's. The four bytes before them say how they are used.
+#[cfg(all(Py_3_13, not(Py_3_16), not(Py_GIL_DISABLED)))]
+mod inline {
+    use std::ptr::NonNull;
+
+    use pyo3::ffi;
+    use pyo3::prelude::*;
+
+    /// `PyDictValues`, up to the first of its values.
+    #[repr(C)]
+    struct Values {
+        capacity: u8,
+        size: u8,
+        embedded: u8,
+        valid: u8,
+        first: [Option<NonNull<ffi::PyObject>>; 0],
+    }
+
+    /// `Py_TPFLAGS_INLINE_VALUES`
+    const INLINE: std::ffi::c_ulong = 1 << 2;
+
+    /// Where an attribute lies that has this value, counted in bytes from the object on, and where its
+    /// class has them begin. None if that is not certain.
+    pub(in crate::python) fn place(
+        object: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> Option<(u32, u32)> {
+        // SAFETY: a live object and its class; values of such classes follow the object, as many as are
+        // said, and are only compared.
+        unsafe {
+            let class = ffi::Py_TYPE(object.as_ptr());
+            if (*class).tp_flags & INLINE == 0 || (*class).tp_itemsize != 0 {
+                return None;
+            }
+            let begin = u32::try_from((*class).tp_basicsize).ok()?;
+            let all = object.as_ptr().byte_add(begin as usize).cast::<Values>();
+            if (*all).valid != 1 {
+                return None;
+            }
+            let values: &[Option<NonNull<ffi::PyObject>>] = std::slice::from_raw_parts(
+                (&raw const (*all).first).cast(),
+                (*all).capacity.into(),
+            );
+            let mut found = values
+                .iter()
+                .enumerate()
+                .filter(|(_, held)| **held == NonNull::new(value.as_ptr()));
+            // Another attribute with the same value, and nobody knows which is which.
+            let (Some((place, _)), None) = (found.next(), found.next()) else {
+                return None;
+            };
+            let place = size_of::<Values>() + place * size_of::<usize>();
+            Some((begin, begin + u32::try_from(place).ok()?))
+        }
+    }
+
+    /// What lies there, in an object of the same class in the same version.
+    #[inline]
+    pub(in crate::python) fn value<'py>(
+        object: &Bound<'py, PyAny>,
+        (begin, place): (u32, u32),
+    ) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: as above: the order of a class's values stays what it was.
+        unsafe {
+            let all = object.as_ptr().byte_add(begin as usize).cast::<Values>();
+            if (*all).valid != 1 {
+                return None;
+            }
+            let value = *object
+                .as_ptr()
+                .byte_add(place as usize)
+                .cast::<Option<NonNull<ffi::PyObject>>>();
+            Some(Bound::from_borrowed_ptr(object.py(), value?.as_ptr()))
+        }
+    }
+}
+
+#[cfg(all(Py_3_13, not(Py_3_16), not(Py_GIL_DISABLED)))]
+pub(in crate::python) use inline::{place, value};
+
+/// Where an attribute lies that has this value: nobody knows.
+#[cfg(not(all(Py_3_13, not(Py_3_16), not(Py_GIL_DISABLED))))]
+pub(in crate::python) fn place(
+    _object: &Bound<'_, PyAny>,
+    _value: &Bound<'_, PyAny>,
+) -> Option<(u32, u32)> {
+    None
+}
+
+/// What lies there.
+#[cfg(not(all(Py_3_13, not(Py_3_16), not(Py_GIL_DISABLED))))]
+pub(in crate::python) fn value<'py>(
+    _object: &Bound<'py, PyAny>,
+    _place: (u32, u32),
+) -> Option<Bound<'py, PyAny>> {
+    None
+}
