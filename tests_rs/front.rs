@@ -80,7 +80,7 @@ impl Table {
         let (epochs, clock) = (&self.epochs, &self.clock);
         let found = inside(|| {
             self.front
-                .get_again(seat, epochs, Some(clock), self.era, |value| {
+                .take(seat, epochs, Some(clock), self.era, |value| {
                     Some(value.clone())
                 })
         });

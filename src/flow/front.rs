@@ -52,10 +52,31 @@ impl<V: Clone> Front<V> {
         self.len() == 0
     }
 
-    /// The copy under a key, if it counts, and where it was. None too where the tier should be asked
-    /// all the same, to know of the use: once in many hits, and once in each of its eras.
+    /// Where the copy under a key is, if there is one, whether it counts or not.
     #[inline(always)]
     #[allow(clippy::inline_always)] // it is most of a hit
+    pub fn seat_of(&self, words: &[u64]) -> Option<Seat> {
+        of_either!(&self.0, table => table.seat_of(words))
+    }
+
+    /// What `used` takes of the copy at a seat, if it counts: that is a hit. None too where the tier
+    /// should be asked all the same, to know of the use: once in many hits, and once in each of its eras.
+    /// Without a clock, only what lives for ever counts.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the rest of a hit
+    pub fn take<R>(
+        &mut self,
+        seat: Seat,
+        epochs: &Epochs,
+        clock: Option<&impl Clock>,
+        era: u8,
+        used: impl FnOnce(&V) -> Option<R>,
+    ) -> Option<R> {
+        of_either!(&mut self.0, table => table.take(seat, epochs, clock, era, used))
+    }
+
+    /// The copy under a key, if it counts, and where it is.
+    #[inline]
     pub fn get(
         &mut self,
         words: &[u64],
@@ -63,22 +84,9 @@ impl<V: Clone> Front<V> {
         clock: &impl Clock,
         era: u8,
     ) -> Option<(V, Seat)> {
-        of_either!(&mut self.0, table => table.get(words, epochs, clock, era))
-    }
-
-    /// What `take` takes of the copy that was found at a seat, on the same conditions. Without a clock,
-    /// only if it lives for ever.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    pub fn get_again<R>(
-        &mut self,
-        seat: Seat,
-        epochs: &Epochs,
-        clock: Option<&impl Clock>,
-        era: u8,
-        take: impl FnOnce(&V) -> Option<R>,
-    ) -> Option<R> {
-        of_either!(&mut self.0, table => table.get_again(seat, epochs, clock, era, take))
+        let seat = self.seat_of(words)?;
+        let value = self.take(seat, epochs, Some(clock), era, |value| Some(value.clone()))?;
+        Some((value, seat))
     }
 
     /// Keep a copy under a key. Values that are let go are pushed to `dead`.

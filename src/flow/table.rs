@@ -278,26 +278,17 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // it is most of a hit
-    pub(super) fn get(
-        &mut self,
-        words: &[u64],
-        epochs: &Epochs,
-        clock: &impl Clock,
-        era: u8,
-    ) -> Option<(V, Seat)> {
+    pub(super) fn seat_of(&self, words: &[u64]) -> Option<Seat> {
         let mask = self.slots.len().checked_sub(1)?;
         let hash = self.hasher.hash(words);
         let start = slot_of(hash);
         for place in start..start + WINDOW {
             let slot = &self.slots[place & mask];
             if slot.is_under(words, hash) {
-                let seat = Seat {
+                return Some(Seat {
                     place: place & mask,
                     changes: self.changes,
-                };
-                let value =
-                    self.get_again(seat, epochs, Some(clock), era, |value| Some(value.clone()));
-                return Some((value?, seat));
+                });
             }
             if matches!(slot, Slot::Free) {
                 return None;
@@ -308,13 +299,13 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn get_again<R>(
+    pub(super) fn take<R>(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
         clock: Option<&impl Clock>,
         era: u8,
-        take: impl FnOnce(&V) -> Option<R>,
+        used: impl FnOnce(&V) -> Option<R>,
     ) -> Option<R> {
         if seat.changes != self.changes {
             return None;
@@ -326,7 +317,7 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
         if !counts || self.hits == self.asks_at {
             return None;
         }
-        let taken = take(copied.value)?;
+        let taken = used(copied.value)?;
         self.hits += 1;
         Some(taken)
     }

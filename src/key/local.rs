@@ -234,15 +234,11 @@ const SHORTEST: usize = 5;
 
 #[allow(clippy::inline_always)] // so that it stays in registers
 impl ShortKey {
-    /// The key of an integer; None if it takes more.
+    /// The one word of the key of an integer; None if it takes more.
     #[inline(always)]
-    pub fn integer(value: i64) -> Option<Self> {
+    pub fn integer(value: i64) -> Option<u64> {
         let small = i32::try_from(value).ok()?;
-        let word = Fixed::Small as u64 | u64::from(small.cast_unsigned()) << 8;
-        Some(Self {
-            words: [word, 0, 0, 0, 0],
-            used: 1,
-        })
+        Some(Fixed::Small as u64 | u64::from(small.cast_unsigned()) << 8)
     }
 
     /// The key of ASCII text; None if it takes more.

@@ -122,12 +122,14 @@ impl Signature {
         Some((arguments.positional().len() + place, values.get(place)?))
     }
 
-    /// Whether the function has one parameter, and the call gives it by place.
-    #[inline]
-    pub(super) fn takes_one(&self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> bool {
+    /// Whether the function has one parameter, which can be given by place.
+    pub(super) fn is_of_one(&self) -> bool {
         self.is_of_one
-            && matches!(arguments.keywords(), Keywords::None)
-            && raw::has_code(self.function.bind(py), &self.code)
+    }
+
+    /// Whether the function has the code still that this was made of.
+    pub(super) fn has_its_code(&self, py: Python<'_>) -> bool {
+        raw::has_code(self.function.bind(py), &self.code)
     }
 
     /// Whether the call is one of the ordinary right ones; if not, Python is to say what is wrong.

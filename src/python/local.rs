@@ -51,15 +51,18 @@ pub(super) fn is_lasting(value: &Bound<'_, PyAny>) -> bool {
             .is_ok_and(|tuple| tuple.len() <= 8 && tuple.as_slice().iter().all(is_atom))
 }
 
-/// The key of one value, if it is short.
+/// The key of an integer, if it is one word.
 #[inline(always)]
 #[allow(clippy::inline_always)]
-pub(super) fn short(value: &Bound<'_, PyAny>) -> Option<ShortKey> {
-    if let Ok(number) = value.cast_exact::<PyInt>() {
-        return ShortKey::integer(read::integer(number)?);
-    }
-    let text = value.cast_exact::<PyString>().ok()?;
-    ShortKey::ascii(read::ascii_text(text)?)
+pub(super) fn short_integer(value: &Bound<'_, PyAny>) -> Option<u64> {
+    ShortKey::integer(read::integer(value.cast_exact::<PyInt>().ok()?)?)
+}
+
+/// The key of a text, if it is short.
+#[inline(always)]
+#[allow(clippy::inline_always)]
+pub(super) fn short_text(value: &Bound<'_, PyAny>) -> Option<ShortKey> {
+    ShortKey::ascii(read::ascii_text(value.cast_exact::<PyString>().ok()?)?)
 }
 
 #[inline(never)]

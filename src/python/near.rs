@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::flow::copies::Copies;
 use crate::flow::front::{Front, Held, Seat, Swept};
 use crate::flow::generation::Epochs;
-use crate::key::local::{LocalKey, ShortKey};
+use crate::key::local::LocalKey;
 
 /// A front behind its lock, as the tier knows it.
 type Guarded = Attached<Front<Object>>;
@@ -59,8 +59,9 @@ struct Way {
     values: SmallVec<[Place; 4]>,
     /// The argument that says whether the cache is passed over.
     skip: Option<usize>,
-    /// Whether all there is to it is the function's first parameter, or an attribute of it.
-    is_of_one: bool,
+    /// The value, where all there is to it is the one parameter that the function has, or an attribute of
+    /// that.
+    one: Option<Place>,
     /// Whether the same arguments are always the same values.
     has_memo: bool,
 }
@@ -119,7 +120,7 @@ impl Near {
     ) -> Option<Bound<'py, PyAny>> {
         let tier = self.first.cache.get().tier();
         let mut front = self.front.hold(py)?;
-        front.get_again(seat, tier.epochs(), clock, tier.era(), |object| {
+        front.take(seat, tier.epochs(), clock, tier.era(), |object| {
             object.shared(py)
         })
     }
@@ -139,30 +140,69 @@ impl Near {
         {
             return Some(Object::of(&object));
         }
-        let arguments = &call.arguments();
         let way = self.way.as_ref()?;
-        let (object, seat) = if way.is_of_one
-            && let ([place], [value]) = (&way.values[..], arguments.positional())
-            && signature.takes_one(py, arguments)
-            && let Some(key) = place.short_key(value)
-        {
-            self.find(py, key.words())?
-        } else {
-            let mut key = LocalKey::new();
-            if !way.write(&mut key, py, signature, arguments) {
-                return None;
-            }
-            self.find(py, key.finish())?
-        };
+        let mut key = LocalKey::new();
+        if !way.write(&mut key, py, signature, &call.arguments()) {
+            return None;
+        }
+        let (object, seat) = self.find(py, key.finish())?;
         // Of other kinds, copying takes longer than looking up.
         if way.has_memo && object.kind() == Kind::Shared && memo.is_worth_it(seat) {
-            memo.note(way, signature, arguments, seat);
+            memo.note(way, signature, &call.arguments(), seat);
         }
         Some(object)
     }
 
+    /// The shared object for a call that comes down to one short value, unless it is the last one again
+    /// or takes a clock: by integers and by texts apart, so that what is known of their keys is made use of.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // for calls of many arguments by turns
+    pub(super) fn hit_of_one<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Vector<'_, 'py>,
+        memo: &mut Memo,
+    ) -> Option<Bound<'py, PyAny>> {
+        let way = self.way.as_ref()?;
+        let place = way.one.as_ref()?;
+        let argument = call.only()?;
+        let read;
+        let value = match &place.attribute {
+            None => argument,
+            Some(attribute) => {
+                read = attribute.read(argument)?;
+                &read
+            }
+        };
+        if let Some(key) = local::short_integer(value) {
+            self.hit_of_short(py, &[key], memo)
+        } else {
+            self.hit_of_short(py, local::short_text(value)?.words(), memo)
+        }
+    }
+
     #[inline(always)]
     #[allow(clippy::inline_always)]
+    fn hit_of_short<'py>(
+        &self,
+        py: Python<'py>,
+        words: &[u64],
+        memo: &mut Memo,
+    ) -> Option<Bound<'py, PyAny>> {
+        let mut front = self.front.hold(py)?;
+        let seat = front.seat_of(words)?;
+        if memo.last == Some(seat) && self.way.as_ref()?.has_memo {
+            return None;
+        }
+        memo.last = Some(seat);
+        let tier = self.first.cache.get().tier();
+        let no_clock = None::<&AnyClock>;
+        front.take(seat, tier.epochs(), no_clock, tier.era(), |object| {
+            object.shared(py)
+        })
+    }
+
+    #[inline]
     fn find(&self, py: Python<'_>, words: &[u64]) -> Option<(Object, Seat)> {
         let tier = self.first.cache.get().tier();
         self.front.with(py, |front| {
@@ -188,7 +228,7 @@ impl Near {
     /// Note of which class an argument's attribute was read, if the next time needs no Python.
     pub(super) fn learn(&self, arguments: &Arguments<'_, '_>) {
         let Some(way) = &self.way else { return };
-        for place in &way.values {
+        for place in way.values.iter().chain(&way.one) {
             if let (Some(attribute), Some(value)) =
                 (&place.attribute, arguments.positional().get(place.slot))
             {
@@ -293,12 +333,16 @@ impl Way {
             Skip::Argument(argument) => Some(argument.slot?),
             Skip::Function(_) => return None,
         };
+        let one = match &paths[..] {
+            [path] if skip.is_none() && made.signature.as_ref()?.is_of_one() => Place::of(py, path),
+            _ => None,
+        };
         let values: SmallVec<[Place; 4]> = paths
             .iter()
             .map(|path| Place::of(py, path))
             .collect::<Option<_>>()?;
         Some(Self {
-            is_of_one: skip.is_none() && matches!(&values[..], [place] if place.slot == 0),
+            one,
             has_memo: values.iter().all(|place| place.attribute.is_none()),
             values,
             skip,
@@ -359,16 +403,6 @@ impl Place {
             slot: path.argument.slot?,
             attribute,
         })
-    }
-
-    /// The key of an argument that is all there is to it, if it is short.
-    #[inline(always)]
-    #[allow(clippy::inline_always)]
-    fn short_key(&self, value: &Bound<'_, PyAny>) -> Option<ShortKey> {
-        match &self.attribute {
-            None => local::short(value),
-            Some(attribute) => local::short(&attribute.read(value)?),
-        }
     }
 
     #[inline(never)]

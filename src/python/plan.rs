@@ -248,6 +248,9 @@ impl Made {
     pub(super) fn note(&self, py: Python<'_>, words: &mut Words) -> bool {
         if let Some(signature) = &self.signature {
             words.code_of(signature.function(py));
+            if !signature.has_its_code(py) {
+                return false;
+            }
         }
         if let Some(Some(vary_on)) = self.sources.get(VARY_ON)
             && let Ok(vary_on) = vary_on.bind(py).cast_exact::<PyList>()

@@ -142,8 +142,24 @@ impl Shortcut {
         armed.near.as_ref()?.hit_again(py, seat, None)
     }
 
+    /// What the front has for a call of one short value, in most cases.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // nearly as often
+    pub(super) fn hit_of_one<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Vector<'_, 'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let mut hot = self.armed.hold(py)?;
+        let Hot { armed, memo } = hot.as_mut()?;
+        let near = armed.near.as_ref()?;
+        if !armed.is_quiet || !armed.stands(py) {
+            return None;
+        }
+        near.hit_of_one(py, call, memo)
+    }
+
     /// What the front has for a call that takes no Python to be looked up.
-    #[inline(never)]
     pub(super) fn near_hit<'py>(
         &self,
         py: Python<'py>,

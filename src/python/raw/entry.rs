@@ -120,7 +120,7 @@ mod with_gil {
         }
     }
 
-    /// A call with other arguments than the last one, or to be answered with what has a deadline.
+    /// A call with other arguments than the last one, in most cases of one short value.
     #[inline(never)]
     unsafe extern "C" fn look(
         function: *mut ffi::PyObject,
@@ -130,6 +130,28 @@ mod with_gil {
         shortcut: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: as in `enter`, where the shortcut was just looked at.
+        let (py, call, known) = unsafe {
+            let py = Python::assume_attached();
+            let known = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
+            (py, Vector::new(py, args, nargsf, names), known)
+        };
+        match known.get().hit_of_one(py, &call) {
+            Some(value) => value.into_ptr(),
+            // SAFETY: as CPython called us.
+            None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
+        }
+    }
+
+    /// A call of any arguments, the last ones too if their value has a deadline.
+    #[inline(never)]
+    unsafe extern "C" fn look_closer(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+        shortcut: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `look`.
         let (py, call, shortcut) = unsafe {
             let py = Python::assume_attached();
             let shortcut = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();

@@ -41,6 +41,14 @@ impl<'a, 'py> Vector<'a, 'py> {
         }
     }
 
+    /// The argument, if there is one, by place.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // two comparisons
+    pub(in crate::python) fn only(&self) -> Option<&'a Bound<'py, PyAny>> {
+        // SAFETY: a live object for the time of the call.
+        (self.positional == 1 && self.names.is_none()).then(|| unsafe { &*self.all })
+    }
+
     /// The same in the form of all calls.
     #[inline]
     pub(in crate::python) fn arguments(&self) -> Arguments<'a, 'py> {
