@@ -417,17 +417,17 @@ fn sweep_after(bumps: usize, epochs: &Epochs, fronts: &Fronts<()>) {
 }
 
 #[test]
-fn each_bump_has_32_slots_looked_at_by_one_call_2048_at_most() {
+fn each_bump_has_16_slots_looked_at_by_one_call_2048_at_most() {
     let (epochs, fronts) = (Epochs::new(8), Fronts::default());
     let front = Noted::new(&fronts, 100_000);
     sweep_after(1, &epochs, &fronts);
     sweep_after(3, &epochs, &fronts);
-    assert_eq!([32, 96], front.looked()[..]);
-    sweep_after(100, &epochs, &fronts);
+    assert_eq!([16, 48], front.looked()[..]);
+    sweep_after(200, &epochs, &fronts);
     assert_eq!([2_048], front.looked()[..]);
     sweep_after(1, &epochs, &fronts);
     assert_eq!(
-        [3_200 - 2_048 + 32],
+        [3_200 - 2_048 + 16],
         front.looked()[..],
         "what was left over"
     );
@@ -445,24 +445,24 @@ fn fronts_are_looked_at_in_turn_each_as_much_as_it_has() {
     for _ in 0..45 {
         sweep_after(4, &epochs, &fronts);
         let now = looked();
-        assert_eq!(4 * 32, now.iter().sum::<usize>());
+        assert_eq!(4 * 16, now.iter().sum::<usize>());
         assert!(now.iter().all(|&slots| slots <= 60), "{now:?}");
         for (total, slots) in totals.iter_mut().zip(now) {
             *total += slots;
         }
     }
-    assert_eq!([15 * 4 * 32; 3], totals);
+    assert_eq!([15 * 4 * 16; 3], totals);
     sweep_after(60, &epochs, &fronts);
     assert!(looked().iter().all(|&slots| (60..=120).contains(&slots)));
     sweep_after(1, &epochs, &fronts);
-    assert_eq!(32, looked().iter().sum::<usize>(), "the rest is not owed");
+    assert_eq!(16, looked().iter().sum::<usize>(), "the rest is not owed");
 }
 
 #[test]
 fn no_front_is_left_out() {
     let (epochs, fronts) = (Epochs::new(8), Fronts::default());
     let all = [1_000, 10, 0, 500].map(|slots| Noted::new(&fronts, slots));
-    for _ in 0..200 {
+    for _ in 0..400 {
         sweep_after(1, &epochs, &fronts);
     }
     for front in all {
@@ -479,7 +479,7 @@ fn fronts_that_are_gone_are_passed_over() {
     let front = Noted::new(&fronts, 100);
     drop(gone);
     sweep_after(1, &epochs, &fronts);
-    assert_eq!([32], front.looked()[..]);
+    assert_eq!([16], front.looked()[..]);
     assert_eq!(1, fronts.take_hits());
 }
 

@@ -85,7 +85,10 @@ impl Gap {
         let cache = helper.getattr(intern!(py, "cache"))?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
-        if let (Some(held), Some((near, words))) = (held, &self.near) {
+        // Ellipsis is kept, as ever, and taken for nothing.
+        if let (Some(held), Some((near, words))) = (held, &self.near)
+            && !content.is(py.Ellipsis())
+        {
             near.insert(py, words, held);
         }
         Ok(())

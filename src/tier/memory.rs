@@ -528,7 +528,8 @@ impl Era {
     /// Two threads may move it at once, which costs a few more questions to the tier.
     fn move_on(&self, stores: u64, length: u64) {
         if stores >= self.next.load(Relaxed) {
-            self.next.store(stores + length.max(1), Relaxed);
+            self.next
+                .store(stores.saturating_add(length.max(1)), Relaxed);
             self.number.fetch_add(1, Relaxed);
         }
     }
