@@ -1,7 +1,7 @@
 //! Hits from a function's front: looked up under its lock, where no Python may run.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -464,12 +464,22 @@ impl Attribute {
     }
 }
 
+/// The slots that tests want every front to have: `QUICKCACHE_FRONT_SLOTS`.
+fn forced_bound() -> Option<usize> {
+    static FORCED: LazyLock<Option<usize>> = LazyLock::new(|| {
+        let forced = std::env::var("QUICKCACHE_FRONT_SLOTS").ok()?;
+        forced.parse().ok()
+    });
+    *FORCED
+}
+
 /// A front that the memory tier knows of. One smaller than what is used of the tier would be of
 /// little use, and a table wants room.
 fn new_front(cache: &MemoryCache) -> Arc<Guarded> {
     const MOST: u64 = 1 << 26;
     let entries = cache.tier().options().max_entries.unwrap_or(MOST).min(MOST);
     let bound = usize::try_from(entries * 8 / 5).unwrap_or(usize::MAX);
+    let bound = forced_bound().unwrap_or(bound);
     let front = Arc::new(Attached::new(Front::new(bound)));
     let known: Arc<dyn Copies<Object>> = Arc::<Guarded>::clone(&front);
     cache.tier().add_front(Arc::downgrade(&known) as Weak<_>);
