@@ -135,7 +135,9 @@ class TestAnAttribute:
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_happens_in_whatever_order(owner_class, seed):
     chance = random.Random(seed)
-    owners = [owner_class(n, **dict.fromkeys(chance.sample(NAMES[1:], chance.randrange(5)), n)) for n in range(3)]
+    owners = [
+        owner_class(n, **dict.fromkeys(chance.sample(NAMES[1:], chance.randrange(5)), n)) for n in range(3)
+    ]
     kept = []
 
     def some():

@@ -32,7 +32,7 @@ def cached(request):
 
 
 def names_of(cached, *, computed):
-    """The names that a profile has of a call: of the body, if it runs, and of the function if it is computed."""
+    """What a profile has of a call: the body, if it runs, and the function if it is computed."""
     body = [] if HAS_ENTRY else [cached.__code__.co_qualname]
     return [*body, cached.__wrapped__.__code__.co_qualname] if computed else body
 

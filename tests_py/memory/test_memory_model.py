@@ -38,7 +38,7 @@ class Model:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_long_history_goes_as_in_a_dict(isolate, policy, seed):
     """Ten thousand operations on forty keys while time goes by: every answer is the model's."""
-    draw = random.Random(seed)  # noqa: S311  not for secrets
+    draw = random.Random(seed)
     clock, model = ManualClock(), Model()
     cache = MemoryCache(max_entries=None, isolate=isolate, policy=policy, clock=clock)
     keys = [f"quickcache.f.0123456{i % 8}/n{i // 8}" for i in range(40)]
@@ -134,7 +134,7 @@ def mutable_ids(value, seen):
 @pytest.mark.parametrize("seed", range(20))
 def test_random_values_keep_their_shape_and_share_nothing_with_their_caller(seed):
     """By the way pickle would copy them, which keeps sharing and circles: fifty values a seed."""
-    draw = random.Random(seed)  # noqa: S311  not for secrets
+    draw = random.Random(seed)
     cache = MemoryCache()
     for _ in range(50):
         value = value_with_sharing(draw)
