@@ -157,15 +157,27 @@ mod with_gil {
             let shortcut = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
             (py, Vector::new(py, args, nargsf, names), shortcut)
         };
-        match shortcut.get().near_hit(py, &call) {
-            Some(Ok(value)) => value.into_ptr(),
-            Some(Err(error)) => {
+        if let Some(value) = hit(py, shortcut, &call) {
+            return value;
+        }
+        // Nothing is left on the stack of what it took to look.
+        // SAFETY: as CPython called us.
+        unsafe { go_on(function, args, nargsf, names) }
+    }
+
+    #[inline(never)]
+    fn hit(
+        py: Python<'_>,
+        shortcut: Borrowed<'_, '_, Shortcut>,
+        call: &Vector<'_, '_>,
+    ) -> Option<*mut ffi::PyObject> {
+        Some(match shortcut.get().near_hit(py, call)? {
+            Ok(value) => value.into_ptr(),
+            Err(error) => {
                 error.restore(py);
                 null_mut()
             }
-            // SAFETY: as CPython called us.
-            None => unsafe { go_on(function, args, nargsf, names) },
-        }
+        })
     }
 
     /// What is left to do for a call that Rust has seen.
