@@ -15,7 +15,7 @@ use super::local;
 use super::memory_cache::MemoryCache;
 use super::plan::{Made, Path, Skip, VaryOn};
 use super::raw::attached::Attached;
-use super::raw::object::{Kind, Object};
+use super::raw::object::Object;
 use super::raw::read;
 use super::raw::vector::{Recorded, Vector};
 use super::tiered::FirstMemory;
@@ -108,20 +108,20 @@ impl Near {
         Self { first, front, way }
     }
 
-    /// The shared object at the seat of an earlier hit. None too if that is at another by now, or if it
-    /// takes a clock to know.
+    /// The copy at the seat of an earlier hit. None too if that is at another by now, or if it takes a
+    /// clock to know.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls with the last call's arguments
-    pub(super) fn hit_again<'py>(
+    pub(super) fn hit_again(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         seat: Seat,
         clock: Option<&AnyClock>,
-    ) -> Option<Bound<'py, PyAny>> {
+    ) -> Option<Object> {
         let tier = self.first.cache.get().tier();
         let mut front = self.front.hold(py)?;
         front.take(seat, tier.epochs(), clock, tier.era(), |object| {
-            object.shared(py)
+            Some(object.clone())
         })
     }
 
@@ -138,7 +138,7 @@ impl Near {
             && let Some(object) =
                 self.hit_again(py, seat, Some(self.first.cache.get().tier().clock()))
         {
-            return Some(Object::of(&object));
+            return Some(object);
         }
         let way = self.way.as_ref()?;
         let mut key = LocalKey::new();
@@ -146,23 +146,22 @@ impl Near {
             return None;
         }
         let (object, seat) = self.find(py, key.finish())?;
-        // Of other kinds, copying takes longer than looking up.
-        if way.has_memo && object.kind() == Kind::Shared && memo.is_worth_it(seat) {
+        if way.has_memo && memo.is_worth_it(seat) {
             memo.note(way, signature, &call.arguments(), seat);
         }
         Some(object)
     }
 
-    /// The shared object for a call that comes down to one short value, unless it is the last one again
+    /// The copy for a call that comes down to one short value, unless it is the last one again
     /// or takes a clock: by integers and by texts apart, so that what is known of their keys is made use of.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls of many arguments by turns
-    pub(super) fn hit_of_one<'py>(
+    pub(super) fn hit_of_one(
         &self,
-        py: Python<'py>,
-        call: &Vector<'_, 'py>,
+        py: Python<'_>,
+        call: &Vector<'_, '_>,
         memo: &mut Memo,
-    ) -> Option<Bound<'py, PyAny>> {
+    ) -> Option<Object> {
         let way = self.way.as_ref()?;
         let place = way.one.as_ref()?;
         let argument = call.only()?;
@@ -183,12 +182,7 @@ impl Near {
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn hit_of_short<'py>(
-        &self,
-        py: Python<'py>,
-        words: &[u64],
-        memo: &mut Memo,
-    ) -> Option<Bound<'py, PyAny>> {
+    fn hit_of_short(&self, py: Python<'_>, words: &[u64], memo: &mut Memo) -> Option<Object> {
         let mut front = self.front.hold(py)?;
         let seat = front.seat_of(words)?;
         if memo.last == Some(seat) && self.way.as_ref()?.has_memo {
@@ -198,7 +192,7 @@ impl Near {
         let tier = self.first.cache.get().tier();
         let no_clock = None::<&AnyClock>;
         front.take(seat, tier.epochs(), no_clock, tier.era(), |object| {
-            object.shared(py)
+            Some(object.clone())
         })
     }
 

@@ -128,11 +128,7 @@ impl Shortcut {
     /// What the front has for a call with the arguments of the last hit.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
-    pub(super) fn hit_again<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Vector<'_, 'py>,
-    ) -> Option<Bound<'py, PyAny>> {
+    pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
         let hot = self.armed.hold(py)?;
         let Hot { armed, memo } = hot.as_ref()?;
         let seat = memo.seat_of(call)?;
@@ -145,11 +141,7 @@ impl Shortcut {
     /// What the front has for a call of one short value, in most cases.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nearly as often
-    pub(super) fn hit_of_one<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Vector<'_, 'py>,
-    ) -> Option<Bound<'py, PyAny>> {
+    pub(super) fn hit_of_one(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
         let mut hot = self.armed.hold(py)?;
         let Hot { armed, memo } = hot.as_mut()?;
         let near = armed.near.as_ref()?;
@@ -342,9 +334,8 @@ impl Armed {
 }
 
 /// The value of a copy; None if its pickle can no longer be read, which is for the tier to see to.
-#[inline(always)]
-#[allow(clippy::inline_always)]
-fn read(object: Object, py: Python<'_>) -> Option<PyResult<Bound<'_, PyAny>>> {
+#[inline]
+pub(super) fn read(object: Object, py: Python<'_>) -> Option<PyResult<Bound<'_, PyAny>>> {
     match value::to_value(object, py) {
         // Ctrl-C is none of the pickle's.
         Err(error) if error.is_instance_of::<PyException>(py) => None,

@@ -30,9 +30,10 @@ mod with_gil {
     use super::{Borrowed, Bound, PyFunction, Python, ffi};
     use crate::python::arguments::Arguments;
     use crate::python::gap::Gap;
+    use crate::python::raw::object::{Kind, Object};
     use crate::python::raw::vector::Vector;
     use crate::python::raw::{Stay, check_stack};
-    use crate::python::shortcut::{Answer, Shortcut};
+    use crate::python::shortcut::{Answer, Shortcut, read};
     use pyo3::prelude::*;
 
     unsafe extern "C" {
@@ -113,7 +114,9 @@ mod with_gil {
         // SAFETY: the arguments are as CPython hands them to a vectorcall.
         let call = unsafe { Vector::new(py, args, nargsf, names) };
         match shortcut.get().hit_again(py, &call) {
-            Some(value) => value.into_ptr(),
+            Some(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
+            // SAFETY: as CPython called us.
+            Some(object) => unsafe { copy(function, args, nargsf, names, object.into_word()) },
             // Apart, so that such a hit needs little of the stack and of the registers.
             // SAFETY: as CPython called us.
             None => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
@@ -136,10 +139,35 @@ mod with_gil {
             (py, Vector::new(py, args, nargsf, names), known)
         };
         match known.get().hit_of_one(py, &call) {
-            Some(value) => value.into_ptr(),
+            Some(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
+            // SAFETY: as CPython called us.
+            Some(object) => unsafe { copy(function, args, nargsf, names, object.into_word()) },
             // SAFETY: as CPython called us.
             None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
         }
+    }
+
+    /// A hit of what is copied for each caller.
+    #[inline(never)]
+    unsafe extern "C" fn copy(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+        word: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `enter`, where the word was just given.
+        let (py, object) = unsafe { (Python::assume_attached(), Object::from_word(word)) };
+        match read(object, py) {
+            Some(Ok(value)) => return value.into_ptr(),
+            Some(Err(error)) => {
+                error.restore(py);
+                return null_mut();
+            }
+            None => {}
+        }
+        // SAFETY: as CPython called us.
+        unsafe { go_on(function, args, nargsf, names) }
     }
 
     /// A call of any arguments, the last ones too if their value has a deadline.

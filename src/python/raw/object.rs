@@ -78,13 +78,20 @@ impl Object {
         unsafe { Bound::from_owned_ptr(py, this.as_ptr()) }
     }
 
-    /// The object itself, if that is what is kept.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // of each hit
-    pub(in crate::python) fn shared<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        // SAFETY: a live object.
-        (self.kind() == Kind::Shared)
-            .then(|| unsafe { Bound::from_borrowed_ptr(py, self.0.as_ptr()) })
+    /// This reference as a word, to be made one again by `from_word`.
+    #[inline]
+    pub(super) fn into_word(self) -> *mut ffi::PyObject {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// The reference again.
+    ///
+    /// # Safety
+    ///
+    /// Of a word that `into_word` gave, once.
+    pub(super) unsafe fn from_word(word: *mut ffi::PyObject) -> Self {
+        // SAFETY: not null.
+        Self(unsafe { NonNull::new_unchecked(word) })
     }
 
     /// This one's reference. To be used once at the most.
