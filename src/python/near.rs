@@ -133,13 +133,6 @@ impl Near {
         call: &Vector<'_, '_>,
         memo: &mut Memo,
     ) -> Option<Object> {
-        // Of the last arguments as well, if it took a clock to know.
-        if let Some(seat) = memo.seat_of(call)
-            && let Some(object) =
-                self.hit_again(py, seat, Some(self.first.cache.get().tier().clock()))
-        {
-            return Some(object);
-        }
         let way = self.way.as_ref()?;
         let mut key = LocalKey::new();
         if !way.write(&mut key, py, signature, &call.arguments()) {

@@ -61,6 +61,15 @@ struct Armed {
     dict: usize,
 }
 
+/// What the front has for the arguments of the last hit.
+pub(super) enum Again {
+    Hit(Object),
+    /// They are these, but it takes a clock to know, or somebody else.
+    Unknown,
+    /// They are others, or something has changed.
+    Other,
+}
+
 /// What there is for a call.
 pub(super) enum Answer<'py> {
     Value(Bound<'py, PyAny>),
@@ -128,14 +137,29 @@ impl Shortcut {
     /// What the front has for a call with the arguments of the last hit.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
-    pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+    pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Again {
+        let Some(hot) = self.armed.hold(py) else {
+            return Again::Other;
+        };
+        if let Some(Hot { armed, memo }) = &*hot
+            && let Some(near) = &armed.near
+            && let Some(seat) = memo.seat_of(call)
+            && armed.stands(py)
+        {
+            near.hit_again(py, seat, None)
+                .map_or(Again::Unknown, Again::Hit)
+        } else {
+            Again::Other
+        }
+    }
+
+    /// The same with a clock, where nothing has run since `hit_again` said `Unknown`.
+    pub(super) fn hit_by_clock(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
         let hot = self.armed.hold(py)?;
         let Hot { armed, memo } = hot.as_ref()?;
-        let seat = memo.seat_of(call)?;
-        if !armed.stands(py) {
-            return None;
-        }
-        armed.near.as_ref()?.hit_again(py, seat, None)
+        let near = armed.near.as_ref()?;
+        let clock = near.first.cache.get().tier().clock();
+        near.hit_again(py, memo.seat_of(call)?, Some(clock))
     }
 
     /// What the front has for a call of one short value, in most cases.

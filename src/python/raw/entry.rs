@@ -33,7 +33,7 @@ mod with_gil {
     use crate::python::raw::object::{Kind, Object};
     use crate::python::raw::vector::Vector;
     use crate::python::raw::{Stay, check_stack};
-    use crate::python::shortcut::{Answer, Shortcut, read};
+    use crate::python::shortcut::{Again, Answer, Shortcut, read};
     use pyo3::prelude::*;
 
     unsafe extern "C" {
@@ -114,12 +114,40 @@ mod with_gil {
         // SAFETY: the arguments are as CPython hands them to a vectorcall.
         let call = unsafe { Vector::new(py, args, nargsf, names) };
         match shortcut.get().hit_again(py, &call) {
+            Again::Hit(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
+            // SAFETY: as CPython called us.
+            Again::Hit(object) => unsafe {
+                copy(function, args, nargsf, names, object.into_word())
+            },
+            // SAFETY: as CPython called us.
+            Again::Unknown => unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) },
+            // Apart, so that such a hit needs little of the stack and of the registers.
+            // SAFETY: as CPython called us.
+            Again::Other => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
+        }
+    }
+
+    /// A call with the last arguments, whose value has a deadline.
+    #[inline(never)]
+    unsafe extern "C" fn by_clock(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+        shortcut: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `enter`, where the shortcut was just looked at.
+        let (py, call, known) = unsafe {
+            let py = Python::assume_attached();
+            let known = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
+            (py, Vector::new(py, args, nargsf, names), known)
+        };
+        match known.get().hit_by_clock(py, &call) {
             Some(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
             // SAFETY: as CPython called us.
             Some(object) => unsafe { copy(function, args, nargsf, names, object.into_word()) },
-            // Apart, so that such a hit needs little of the stack and of the registers.
             // SAFETY: as CPython called us.
-            None => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
+            None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
         }
     }
 
@@ -170,7 +198,7 @@ mod with_gil {
         unsafe { go_on(function, args, nargsf, names) }
     }
 
-    /// A call of any arguments, the last ones too if their value has a deadline.
+    /// A call of any arguments.
     #[inline(never)]
     unsafe extern "C" fn look_closer(
         function: *mut ffi::PyObject,
