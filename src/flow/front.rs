@@ -59,20 +59,19 @@ impl<V: Clone> Front<V> {
         of_either!(&self.0, table => table.seat_of(words))
     }
 
-    /// What `used` takes of the copy at a seat, if it counts: that is a hit. None too where the tier
+    /// The copy at a seat, if it counts: that is a hit. None too where the tier
     /// should be asked all the same, to know of the use: once in many hits, and once in each of its eras.
     /// Without a clock, only what lives for ever counts.
     #[inline(always)]
     #[allow(clippy::inline_always)] // the rest of a hit
-    pub fn take<R>(
+    pub fn take(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
         clock: Option<&impl Clock>,
         era: u8,
-        used: impl FnOnce(&V) -> Option<R>,
-    ) -> Option<R> {
-        of_either!(&mut self.0, table => table.take(seat, epochs, clock, era, used))
+    ) -> Option<V> {
+        of_either!(&mut self.0, table => table.take(seat, epochs, clock, era))
     }
 
     /// The copy under a key, if it counts, and where it is.
@@ -85,7 +84,7 @@ impl<V: Clone> Front<V> {
         era: u8,
     ) -> Option<(V, Seat)> {
         let seat = self.seat_of(words)?;
-        let value = self.take(seat, epochs, Some(clock), era, |value| Some(value.clone()))?;
+        let value = self.take(seat, epochs, Some(clock), era)?;
         Some((value, seat))
     }
 

@@ -299,14 +299,13 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn take<R>(
+    pub(super) fn take(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
         clock: Option<&impl Clock>,
         era: u8,
-        used: impl FnOnce(&V) -> Option<R>,
-    ) -> Option<R> {
+    ) -> Option<V> {
         if seat.changes != self.changes {
             return None;
         }
@@ -317,9 +316,9 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
         if !counts || self.hits == self.asks_at {
             return None;
         }
-        let taken = used(copied.value)?;
+        let value = copied.value.clone();
         self.hits += 1;
-        Some(taken)
+        Some(value)
     }
 
     pub(super) fn insert(

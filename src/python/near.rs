@@ -59,9 +59,8 @@ struct Way {
     values: SmallVec<[Place; 4]>,
     /// The argument that says whether the cache is passed over.
     skip: Option<usize>,
-    /// The value, where all there is to it is the one parameter that the function has, or an attribute of
-    /// that.
-    one: Option<Place>,
+    /// Whether all there is to it is the one parameter that the function has, or an attribute of that.
+    is_of_one: bool,
     /// Whether the same arguments are always the same values.
     has_memo: bool,
 }
@@ -120,9 +119,7 @@ impl Near {
     ) -> Option<Object> {
         let tier = self.first.cache.get().tier();
         let mut front = self.front.hold(py)?;
-        front.take(seat, tier.epochs(), clock, tier.era(), |object| {
-            Some(object.clone())
-        })
+        front.take(seat, tier.epochs(), clock, tier.era())
     }
 
     /// What the front has for a call, if all that it takes can be had without Python.
@@ -156,7 +153,7 @@ impl Near {
         memo: &mut Memo,
     ) -> Option<Object> {
         let way = self.way.as_ref()?;
-        let place = way.one.as_ref()?;
+        let place = way.values.first().filter(|_| way.is_of_one)?;
         let argument = call.only()?;
         let read;
         let value = match &place.attribute {
@@ -184,9 +181,7 @@ impl Near {
         memo.last = Some(seat);
         let tier = self.first.cache.get().tier();
         let no_clock = None::<&AnyClock>;
-        front.take(seat, tier.epochs(), no_clock, tier.era(), |object| {
-            Some(object.clone())
-        })
+        front.take(seat, tier.epochs(), no_clock, tier.era())
     }
 
     #[inline]
@@ -215,7 +210,7 @@ impl Near {
     /// Note of which class an argument's attribute was read, if the next time needs no Python.
     pub(super) fn learn(&self, arguments: &Arguments<'_, '_>) {
         let Some(way) = &self.way else { return };
-        for place in way.values.iter().chain(&way.one) {
+        for place in &way.values {
             if let (Some(attribute), Some(value)) =
                 (&place.attribute, arguments.positional().get(place.slot))
             {
@@ -320,16 +315,12 @@ impl Way {
             Skip::Argument(argument) => Some(argument.slot?),
             Skip::Function(_) => return None,
         };
-        let one = match &paths[..] {
-            [path] if skip.is_none() && made.signature.as_ref()?.is_of_one() => Place::of(py, path),
-            _ => None,
-        };
         let values: SmallVec<[Place; 4]> = paths
             .iter()
             .map(|path| Place::of(py, path))
             .collect::<Option<_>>()?;
         Some(Self {
-            one,
+            is_of_one: values.len() == 1 && skip.is_none() && made.signature.as_ref()?.is_of_one(),
             has_memo: values.iter().all(|place| place.attribute.is_none()),
             values,
             skip,

@@ -3,8 +3,7 @@
 //! `PyFunction_SetVectorcall` (public since CPython 3.12) has a plain Python function called through
 //! a C function. Ours asks the function's `Shortcut`; where that has no value, it calls the function
 //! and keeps what it returns. Where it cannot tell, it goes on to the vectorcall that was there
-//! before, which runs the body in Python. CPython 3.11 inlines the body
-//! instead and would never ask us.
+//! before, which runs the body in Python. CPython 3.11 inlines the body instead and would never ask us.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -114,17 +113,60 @@ mod with_gil {
         // SAFETY: the arguments are as CPython hands them to a vectorcall.
         let call = unsafe { Vector::new(py, args, nargsf, names) };
         match shortcut.get().hit_again(py, &call) {
-            Again::Hit(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
             // SAFETY: as CPython called us.
-            Again::Hit(object) => unsafe {
-                copy(function, args, nargsf, names, object.into_word())
-            },
+            Again::Hit(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
             // SAFETY: as CPython called us.
             Again::Unknown => unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) },
             // Apart, so that such a hit needs little of the stack and of the registers.
             // SAFETY: as CPython called us.
             Again::Other => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
         }
+    }
+
+    /// A call that was looked at before, whose shortcut is known.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a few moves
+    unsafe fn seen<'a, 'py>(
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+        shortcut: *mut ffi::PyObject,
+    ) -> (Python<'py>, Vector<'a, 'py>, Borrowed<'a, 'py, Shortcut>) {
+        // SAFETY: as in `enter`, which found the shortcut.
+        unsafe {
+            let py = Python::assume_attached();
+            let known = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
+            (py, Vector::new(py, args, nargsf, names), known)
+        }
+    }
+
+    /// Answer with what was found; what is copied for each caller, apart.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // of each hit
+    unsafe fn hand_out(
+        py: Python<'_>,
+        object: Object,
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        if object.kind() == Kind::Shared {
+            return object.into_bound(py).into_ptr();
+        }
+        // SAFETY: as CPython called us.
+        unsafe { copy(function, args, nargsf, names, object.into_word()) }
+    }
+
+    /// A new reference, or null with the exception set.
+    fn answered(py: Python<'_>, found: PyResult<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
+        found.map_or_else(
+            |error| {
+                error.restore(py);
+                null_mut()
+            },
+            Bound::into_ptr,
+        )
     }
 
     /// A call with the last arguments, whose value has a deadline.
@@ -137,15 +179,10 @@ mod with_gil {
         shortcut: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: as in `enter`, where the shortcut was just looked at.
-        let (py, call, known) = unsafe {
-            let py = Python::assume_attached();
-            let known = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
-            (py, Vector::new(py, args, nargsf, names), known)
-        };
+        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
         match known.get().hit_by_clock(py, &call) {
-            Some(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
             // SAFETY: as CPython called us.
-            Some(object) => unsafe { copy(function, args, nargsf, names, object.into_word()) },
+            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
             // SAFETY: as CPython called us.
             None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
         }
@@ -161,15 +198,10 @@ mod with_gil {
         shortcut: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: as in `enter`, where the shortcut was just looked at.
-        let (py, call, known) = unsafe {
-            let py = Python::assume_attached();
-            let known = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
-            (py, Vector::new(py, args, nargsf, names), known)
-        };
+        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
         match known.get().hit_of_one(py, &call) {
-            Some(object) if object.kind() == Kind::Shared => object.into_bound(py).into_ptr(),
             // SAFETY: as CPython called us.
-            Some(object) => unsafe { copy(function, args, nargsf, names, object.into_word()) },
+            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
             // SAFETY: as CPython called us.
             None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
         }
@@ -186,13 +218,8 @@ mod with_gil {
     ) -> *mut ffi::PyObject {
         // SAFETY: as in `enter`, where the word was just given.
         let (py, object) = unsafe { (Python::assume_attached(), Object::from_word(word)) };
-        match read(object, py) {
-            Some(Ok(value)) => return value.into_ptr(),
-            Some(Err(error)) => {
-                error.restore(py);
-                return null_mut();
-            }
-            None => {}
+        if let Some(found) = read(object, py) {
+            return answered(py, found);
         }
         // SAFETY: as CPython called us.
         unsafe { go_on(function, args, nargsf, names) }
@@ -207,13 +234,9 @@ mod with_gil {
         names: *mut ffi::PyObject,
         shortcut: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        // SAFETY: as in `look`.
-        let (py, call, shortcut) = unsafe {
-            let py = Python::assume_attached();
-            let shortcut = Borrowed::from_ptr(py, shortcut).cast_unchecked::<Shortcut>();
-            (py, Vector::new(py, args, nargsf, names), shortcut)
-        };
-        if let Some(value) = hit(py, shortcut, &call) {
+        // SAFETY: as in `enter`, where the shortcut was just looked at.
+        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
+        if let Some(value) = hit(py, known, &call) {
             return value;
         }
         // Nothing is left on the stack of what it took to look.
@@ -227,13 +250,8 @@ mod with_gil {
         shortcut: Borrowed<'_, '_, Shortcut>,
         call: &Vector<'_, '_>,
     ) -> Option<*mut ffi::PyObject> {
-        Some(match shortcut.get().near_hit(py, call)? {
-            Ok(value) => value.into_ptr(),
-            Err(error) => {
-                error.restore(py);
-                null_mut()
-            }
-        })
+        let found = shortcut.get().near_hit(py, call)?;
+        Some(answered(py, found))
     }
 
     /// What is left to do for a call that Rust has seen.
@@ -286,15 +304,11 @@ mod with_gil {
         let Some(value) = value else {
             return null_mut();
         };
-        match catch_unwind(AssertUnwindSafe(|| gap.keep(&value))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                error.restore(value.py());
-                return null_mut();
-            }
-            Err(_) => log::error!(target: "quickcache", "keeping a value panicked; it is not kept"),
-        }
-        value.into_ptr()
+        let kept = catch_unwind(AssertUnwindSafe(|| gap.keep(&value))).unwrap_or_else(|_| {
+            log::error!(target: "quickcache", "keeping a value panicked; it is not kept");
+            Ok(())
+        });
+        answered(value.py(), kept.map(|()| value))
     }
 
     #[inline(never)]
@@ -312,8 +326,7 @@ mod with_gil {
         // SAFETY: as in `enter`.
         let arguments = unsafe { Vector::new(py, args, nargsf, names) }.arguments();
         if let Err(error) = check_stack() {
-            error.restore(py);
-            return Next::Return(null_mut());
+            return Next::Return(answered(py, Err(error)));
         }
         // Held from here on: what runs next may empty the cell.
         let shortcut = shortcut.to_owned();
@@ -325,10 +338,7 @@ mod with_gil {
         match found {
             Ok(Answer::Value(value)) => Next::Return(value.into_ptr()),
             Ok(Answer::Gap(gap)) => Next::Fill(Box::new(gap)),
-            Err(error) => {
-                error.restore(py);
-                Next::Return(null_mut())
-            }
+            Err(error) => Next::Return(answered(py, Err(error))),
         }
     }
 

@@ -64,9 +64,9 @@ impl Words {
     #[inline(always)]
     #[allow(clippy::inline_always)] // of each hit
     pub(in crate::python) fn are_as_before(&self) -> bool {
-        // SAFETY: of objects that are kept alive; each can be read if those before it are as they were.
-        self.0
-            .iter()
-            .all(|&(word, known)| unsafe { *word } == known)
+        self.0.iter().all(|&(word, known)| {
+            // SAFETY: of an object that is kept alive; it can be read if those before are as they were.
+            known == unsafe { *word }
+        })
     }
 }
