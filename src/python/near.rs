@@ -114,12 +114,12 @@ impl Near {
     pub(super) fn hit_again(
         &self,
         py: Python<'_>,
-        seat: Seat,
+        seat: &Seat,
         clock: Option<&AnyClock>,
     ) -> Option<Object> {
         let tier = self.first.cache.get().tier();
         let mut front = self.front.hold(py)?;
-        front.take(seat, tier.epochs(), clock, tier.era())
+        front.take(*seat, tier.epochs(), clock, tier.era())
     }
 
     /// What the front has for a call, if all that it takes can be had without Python.
@@ -253,9 +253,9 @@ impl Memo {
     /// The seat for a call with these arguments.
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    pub(super) fn seat_of(&self, call: &Vector<'_, '_>) -> Option<Seat> {
+    pub(super) fn seat_of(&self, call: &Vector<'_, '_>) -> Option<&Seat> {
         let (arguments, seat) = self.noted.as_ref()?;
-        arguments.is_of(call).then_some(*seat)
+        arguments.is_of(call).then_some(seat)
     }
 
     #[inline]

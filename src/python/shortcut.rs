@@ -78,7 +78,8 @@ pub(super) enum Answer<'py> {
 
 impl Armed {
     /// Whether all is as it was when this was made.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // a call would have each hit save registers
     fn stands(&self, _py: Python<'_>) -> bool {
         self.changes == Some(watch::changes()) && self.words.are_as_before()
     }
