@@ -1,6 +1,6 @@
 //! Hits from a function's front: looked up under its lock, where no Python may run.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Weak};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -19,7 +19,7 @@ use super::raw::object::Object;
 use super::raw::read;
 use super::raw::vector::{Recorded, Vector};
 use super::tiered::FirstMemory;
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::flow::copies::Copies;
 use crate::flow::front::{Front, Held, Seat, Swept};
 use crate::flow::generation::Epochs;
@@ -52,6 +52,8 @@ pub(super) struct Near {
     front: Arc<Guarded>,
     /// How to make a local key without Python; None where there is no such way.
     way: Option<Way>,
+    /// Whether anything in the front ever had a deadline.
+    has_deadlines: AtomicBool,
 }
 
 /// What of a call's arguments its local key is made of.
@@ -104,7 +106,23 @@ impl Near {
         } else {
             None
         };
-        Self { first, front, way }
+        let has_deadlines = known.is_some_and(Self::has_deadlines);
+        Self {
+            first,
+            front,
+            way,
+            has_deadlines: AtomicBool::new(has_deadlines),
+        }
+    }
+
+    /// Whether hits are likely to take a clock.
+    #[inline]
+    pub(super) fn has_deadlines(&self) -> bool {
+        self.has_deadlines.load(Relaxed)
+    }
+
+    pub(super) fn clock(&self) -> &AnyClock {
+        self.first.cache.get().tier().clock()
     }
 
     /// The copy at the seat of an earlier hit. None too if that is at another by now, or if it takes a
@@ -143,7 +161,7 @@ impl Near {
     }
 
     /// The copy for a call that comes down to one short value, unless it is the last one again
-    /// or takes a clock: by integers and by texts apart, so that what is known of their keys is made use of.
+    /// or takes a clock that is not there: by integers and by texts apart, so that what is known of their keys is made use of.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls of many arguments by turns
     pub(super) fn hit_of_one(
@@ -151,6 +169,7 @@ impl Near {
         py: Python<'_>,
         call: &Vector<'_, '_>,
         memo: &mut Memo,
+        clock: Option<&AnyClock>,
     ) -> Option<Object> {
         let way = self.way.as_ref()?;
         let place = way.values.first().filter(|_| way.is_of_one)?;
@@ -164,15 +183,21 @@ impl Near {
             }
         };
         if let Some(key) = local::short_integer(value) {
-            self.hit_of_short(py, &[key], memo)
+            self.hit_of_short(py, &[key], memo, clock)
         } else {
-            self.hit_of_short(py, local::short_text(value)?.words(), memo)
+            self.hit_of_short(py, local::short_text(value)?.words(), memo, clock)
         }
     }
 
     #[inline(always)]
     #[allow(clippy::inline_always)]
-    fn hit_of_short(&self, py: Python<'_>, words: &[u64], memo: &mut Memo) -> Option<Object> {
+    fn hit_of_short(
+        &self,
+        py: Python<'_>,
+        words: &[u64],
+        memo: &mut Memo,
+        clock: Option<&AnyClock>,
+    ) -> Option<Object> {
         let mut front = self.front.hold(py)?;
         let seat = front.seat_of(words)?;
         if memo.last == Some(seat) && self.way.as_ref()?.has_memo {
@@ -180,8 +205,7 @@ impl Near {
         }
         memo.last = Some(seat);
         let tier = self.first.cache.get().tier();
-        let no_clock = None::<&AnyClock>;
-        front.take(seat, tier.epochs(), no_clock, tier.era())
+        front.take(seat, tier.epochs(), clock, tier.era())
     }
 
     #[inline]
@@ -202,6 +226,9 @@ impl Near {
         let tier = self.first.cache.get().tier();
         let mut dead = Vec::new();
         let now = tier.clock().now();
+        if held.deadline != Deadline::NEVER {
+            self.has_deadlines.store(true, Relaxed);
+        }
         self.front.with(py, |front| {
             front.insert(words, held, tier.era(), tier.epochs(), now, &mut dead);
         });

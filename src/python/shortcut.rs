@@ -64,9 +64,9 @@ struct Armed {
 /// What the front has for the arguments of the last hit.
 pub(super) enum Again {
     Hit(Object),
-    /// They are these, but it takes a clock to know, or somebody else.
-    Unknown,
-    /// They are others, or something has changed.
+    /// It takes a clock to know, or somebody else.
+    Clock,
+    /// The arguments are others, or something has changed.
     Other,
 }
 
@@ -142,25 +142,21 @@ impl Shortcut {
         let Some(hot) = self.armed.hold(py) else {
             return Again::Other;
         };
-        if let Some(Hot { armed, memo }) = &*hot
-            && let Some(near) = &armed.near
-            && let Some(seat) = memo.seat_of(call)
-            && armed.stands(py)
-        {
-            near.hit_again(py, seat, None)
-                .map_or(Again::Unknown, Again::Hit)
-        } else {
-            Again::Other
+        let Some(Hot { armed, memo }) = &*hot else {
+            return Again::Other;
+        };
+        let Some(near) = &armed.near else {
+            return Again::Other;
+        };
+        if near.has_deadlines() {
+            return Again::Clock;
         }
-    }
-
-    /// The same with a clock, where nothing has run since `hit_again` said `Unknown`.
-    pub(super) fn hit_by_clock(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
-        let hot = self.armed.hold(py)?;
-        let Hot { armed, memo } = hot.as_ref()?;
-        let near = armed.near.as_ref()?;
-        let clock = near.first.cache.get().tier().clock();
-        near.hit_again(py, memo.seat_of(call)?, Some(clock))
+        match memo.seat_of(call) {
+            Some(seat) if armed.stands(py) => near
+                .hit_again(py, seat, None)
+                .map_or(Again::Clock, Again::Hit),
+            _ => Again::Other,
+        }
     }
 
     /// What the front has for a call of one short value, in most cases.
@@ -173,7 +169,21 @@ impl Shortcut {
         if !armed.is_quiet || !armed.stands(py) {
             return None;
         }
-        near.hit_of_one(py, call, memo)
+        near.hit_of_one(py, call, memo, None)
+    }
+
+    /// What the front has for either, where it takes a clock.
+    pub(super) fn hit_by_clock(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+        let mut hot = self.armed.hold(py)?;
+        let Hot { armed, memo } = hot.as_mut()?;
+        let near = armed.near.as_ref()?;
+        if !armed.is_quiet || !armed.stands(py) {
+            return None;
+        }
+        match memo.seat_of(call) {
+            Some(seat) => near.hit_again(py, seat, Some(near.clock())),
+            None => near.hit_of_one(py, call, memo, Some(near.clock())),
+        }
     }
 
     /// What the front has for a call that takes no Python to be looked up.

@@ -36,12 +36,13 @@ pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Obje
     }
     let mut copier = Copier::new(true);
     if let Some(copy) = copier.copy(value, 0)? {
-        let kind = match copier.copies.len() {
-            _ if copier.met_again => Kind::Graph,
-            1 if !copy.is_exact_instance_of::<PyTuple>() => Kind::Flat,
-            _ => Kind::Tree,
-        };
-        return Ok((Object::new(copy, kind), copier.size));
+        if copier.met_again {
+            return Ok((Object::new(copy, Kind::Graph), copier.size));
+        }
+        let (part, size) = (copier.part(copy)?, copier.size);
+        let is_recipe = part.is_exact_instance_of::<PyTuple>();
+        let kind = if is_recipe { Kind::Tree } else { Kind::Flat };
+        return Ok((Object::new(part, kind), size));
     }
     let pickle = pickle(value)?;
     let size = pickle.as_bytes().len() + 33;
@@ -64,7 +65,7 @@ fn copied<'py>(kind: Kind, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
     match kind {
         Kind::Shared => Ok(object.clone()),
         Kind::Flat => copy_flat(object),
-        Kind::Tree => copy_tree(object),
+        Kind::Tree => copy_tree(object.cast_exact()?),
         Kind::Graph => {
             let copy = Copier::new(false).copy(object, 0)?;
             // a private copy consists of what can be copied
@@ -316,6 +317,33 @@ impl<'py> Copier<'py> {
         }
     }
 
+    /// What a copied container is copied by from now on: itself if nothing in it has to be copied, or
+    /// else a recipe. That is a tuple of the container, and of the place (key or index) and the part of
+    /// each item that has to be. So nobody walks through the rest again.
+    fn part(&mut self, container: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = container.py();
+        let mut recipe = vec![container.clone()];
+        if let Ok(dict) = container.cast_exact::<PyDict>() {
+            for (key, item) in dict.iter() {
+                if !is_immutable(&item, 0, &mut self.immutables)? {
+                    recipe.extend([key, self.part(item)?]);
+                }
+            }
+        } else if !container.is_exact_instance_of::<PySet>() {
+            for (index, item) in container.try_iter()?.enumerate() {
+                let item = item?;
+                if !is_immutable(&item, 0, &mut self.immutables)? {
+                    recipe.extend([index.into_pyobject(py)?.into_any(), self.part(item)?]);
+                }
+            }
+        }
+        if recipe.len() == 1 {
+            return Ok(container);
+        }
+        self.size += (recipe.len() + 5) * std::mem::size_of::<usize>();
+        Ok(PyTuple::new(py, recipe)?.into_any())
+    }
+
     fn count(&mut self, immutable: &Bound<'py, PyAny>) {
         if self.examine {
             self.size += size_of_whole(immutable);
@@ -341,49 +369,36 @@ fn copy_flat<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     }
 }
 
-/// A copy of containers that are known to be plain and to stand in one place only.
-fn copy_tree<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        if !has_container(tuple) {
-            return Ok(value.clone());
+/// A copy made by a recipe: of its container, with copies of the parts in their places.
+fn copy_tree<'py>(recipe: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    let [container, parts @ ..] = recipe.as_slice() else {
+        return Ok(recipe.clone().into_any());
+    };
+    let parts = parts.as_chunks::<2>().0;
+    if let Ok(tuple) = container.cast_exact::<PyTuple>() {
+        let mut items = tuple.as_slice().to_vec();
+        for [place, part] in parts {
+            items[place.extract::<usize>()?] = copy_part(part)?;
         }
-        let items = tuple.as_slice().iter().map(|item| {
-            if is_container(item) {
-                copy_tree(item)
-            } else {
-                Ok(item.clone())
-            }
-        });
-        let items = items.collect::<PyResult<Vec<_>>>()?;
-        return Ok(PyTuple::new(value.py(), items)?.into_any());
+        return Ok(PyTuple::new(recipe.py(), items)?.into_any());
     }
-    let copy = copy_flat(value)?;
-    if let (Ok(dict), Ok(copy)) = (value.cast_exact::<PyDict>(), copy.cast_exact::<PyDict>()) {
-        for (key, item) in dict.iter() {
-            if is_container(&item) {
-                copy.set_item(key, copy_tree(&item)?)?;
-            }
+    let copy = copy_flat(container)?;
+    if let Ok(dict) = copy.cast_exact::<PyDict>() {
+        for [key, part] in parts {
+            dict.set_item(key, copy_part(part)?)?;
         }
-    } else if let (Ok(list), Ok(copy)) = (value.cast_exact::<PyList>(), copy.cast_exact::<PyList>())
-    {
-        for (index, item) in list.iter().enumerate() {
-            if is_container(&item) {
-                copy.set_item(index, copy_tree(&item)?)?;
-            }
+    } else if let Ok(list) = copy.cast_exact::<PyList>() {
+        for [place, part] in parts {
+            list.set_item(place.extract()?, copy_part(part)?)?;
         }
     }
     Ok(copy)
 }
 
-/// Whether there is anything in a tuple that has to be copied.
-fn has_container(tuple: &Bound<'_, PyTuple>) -> bool {
-    tuple
-        .as_slice()
-        .iter()
-        .any(|item| match item.cast_exact::<PyTuple>() {
-            Ok(tuple) => has_container(tuple),
-            Err(_) => is_container(item),
-        })
+/// A copy of a part: of a recipe's, which is a tuple, or of a container with nothing to be copied in it.
+fn copy_part<'py>(part: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    part.cast_exact::<PyTuple>()
+        .map_or_else(|_| copy_flat(part), copy_tree)
 }
 
 /// Put copied items back under their keys. False if a key is not found by its own hash any more.

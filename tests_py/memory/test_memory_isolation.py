@@ -275,6 +275,17 @@ class TestSharingWithinAValue:
         assert found[0] is found[1]
 
 
+    def test_of_immutable_parts_does_not_multiply_the_time(self, cache):
+        shared = (1, 2)
+        for _ in range(60):
+            shared = (shared, shared)
+        cache.set("key", [shared, []])
+        first = cache.get("key")
+        assert first[0] is shared
+        first[1].append(1)
+        assert cache.get("key")[1] == []
+
+
 class TestDeepValues:
     @pytest.mark.parametrize(
         "wrap",

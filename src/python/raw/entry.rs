@@ -116,7 +116,7 @@ mod with_gil {
             // SAFETY: as CPython called us.
             Again::Hit(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
             // SAFETY: as CPython called us.
-            Again::Unknown => unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) },
+            Again::Clock => unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) },
             // Apart, so that such a hit needs little of the stack and of the registers.
             // SAFETY: as CPython called us.
             Again::Other => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
@@ -169,7 +169,7 @@ mod with_gil {
         )
     }
 
-    /// A call with the last arguments, whose value has a deadline.
+    /// A call of either kind, whose value is likely to have a deadline.
     #[inline(never)]
     unsafe extern "C" fn by_clock(
         function: *mut ffi::PyObject,

@@ -17,9 +17,9 @@ pub(in crate::python) enum Kind {
     Shared = 0,
     /// A private copy of one plain container with nothing to be copied in it.
     Flat = 1,
-    /// A private copy of plain containers, each of which stands in one place only.
+    /// The recipe of a copy of plain containers, each of which stands in one place only.
     Tree = 2,
-    /// The same with containers that stand in several places, or in themselves.
+    /// A private copy of plain containers, some of which stand in several places, or in themselves.
     Graph = 3,
     /// The value's pickle.
     Pickled = 4,
