@@ -19,6 +19,8 @@ from quickcache import MemoryCache, get_quickcache
 # A multiple of how rarely the front asks moka, so that what this costs is in both in the same share.
 N = 4_096
 WARM = 200  # after which Python has specialised the loop's byte code, and a hit is found nearest
+MORTAL = "hot/deadline"  # an int whose value has a deadline
+TURNS = "hot/turns"  # two ints by turns, per pair of calls
 CONTROL = "lru_cache"  # never judged: if it has changed as well, the interpreter has
 
 LOADS = [*HOT, DICT]
@@ -26,6 +28,10 @@ LOADS = [*HOT, DICT]
 
 def main() -> None:
     samples = {load.name: timed(load.statement, load.names_for(ours(load.subject))) for load in LOADS}
+    mortal = ours(HOT[0].subject, timeout=300)
+    samples[MORTAL] = timed(HOT[0].statement, HOT[0].names_for(mortal))
+    by_turns = {"call": ours(HOT[0].subject), "x": 4_321, "y": 4_322}
+    samples[TURNS] = timed("(call(x), call(y))", by_turns)
     bounded = functools.lru_cache(maxsize=10_000)(HOT[0].subject.function)
     samples[CONTROL] = timed(HOT[0].statement, HOT[0].names_for(bounded))
     for sample in samples.values():
@@ -40,8 +46,9 @@ def main() -> None:
         print(name)
 
 
-def ours(subject: Subject) -> Callable[..., Any]:
-    quickcache = get_quickcache(cache=MemoryCache(max_entries=10_000))
+def ours(subject: Subject, timeout: float | None = None) -> Callable[..., Any]:
+    """The function as the benchmarks cache it. `timeout` in seconds."""
+    quickcache = get_quickcache(cache=MemoryCache(max_entries=10_000, timeout=timeout))
     return quickcache(list(subject.vary_on))(subject.function)
 
 
