@@ -383,7 +383,7 @@ fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if !value.getattr(intern!(py, "tzinfo"))?.is_truthy()? {
         return value.call_method0(isoformat);
     }
-    let utc = UTC.get_or_try_init(py, || {
+    let utc = raw::once(&UTC, py, || {
         raw::imported(py, "quickcache._utc", "utc").map(Bound::unbind)
     })?;
     match value.call_method1(intern!(py, "astimezone"), (utc.bind(py),)) {
@@ -408,9 +408,9 @@ fn qualified_name(class: &Bound<'_, PyType>) -> PyResult<String> {
 
 fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = UUID.get_or_try_init(py, || {
+    let class = raw::once(&UUID, py, || {
         let class = raw::imported(py, "uuid", "UUID")?;
-        Ok::<_, PyErr>(class.cast_into::<PyType>()?.unbind())
+        Ok(class.cast_into::<PyType>()?.unbind())
     })?;
     Ok(class.bind(py))
 }

@@ -35,7 +35,7 @@ struct Parts {
 
 fn parts(py: Python<'_>) -> PyResult<&'static Parts> {
     static PARTS: PyOnceLock<Parts> = PyOnceLock::new();
-    PARTS.get_or_try_init(py, || {
+    raw::once(&PARTS, py, || {
         let logging = py.import("logging")?;
         let logger = logging.call_method1("getLogger", ("quickcache",))?;
         let is_enabled = logging.getattr("Logger")?.getattr("isEnabledFor")?;
@@ -89,8 +89,8 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
 
 fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
     static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let level = LEVEL.get_or_try_init(py, || {
-        Ok::<_, PyErr>(DEBUG.into_pyobject(py)?.into_any().unbind())
+    let level = raw::once(&LEVEL, py, || {
+        Ok(DEBUG.into_pyobject(py)?.into_any().unbind())
     })?;
     // What `isEnabledFor` does, without a call into Python: every change of levels empties the dict.
     if let Some((own, remembered)) = &parts.dicts {

@@ -208,9 +208,9 @@ pub(super) fn loaded<'py>(
     class: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let modules = MODULES.get_or_try_init(py, || {
+    let modules = raw::once(&MODULES, py, || {
         let modules = py.import("sys")?.getattr("modules")?;
-        Ok::<_, PyErr>(modules.cast_into::<PyDict>()?.unbind())
+        Ok(modules.cast_into::<PyDict>()?.unbind())
     })?;
     let module = modules.bind(py).get_item(module)?;
     module.map_or(Ok(None), |module| module.getattr_opt(class))

@@ -15,6 +15,7 @@ use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
 /// The number of the interpreter that runs this thread: a process may have several.
@@ -130,6 +131,20 @@ pub(super) fn attribute<'py>(
     std::mem::forget(stay);
     // SAFETY: a new reference, or null with an exception set.
     unsafe { Bound::from_owned_ptr_or_err(object.py(), value) }
+}
+
+/// What is made once. Unlike with `get_or_try_init`, nobody is in the midst of making it for others: a
+/// child forked meanwhile would wait for a thread that it does not have.
+pub(super) fn once<'a, T>(
+    cell: &'a PyOnceLock<T>,
+    py: Python<'_>,
+    build: impl FnOnce() -> PyResult<T>,
+) -> PyResult<&'a T> {
+    if let Some(made) = cell.get(py) {
+        return Ok(made);
+    }
+    let made = build()?;
+    Ok(cell.get_or_init(py, || made))
 }
 
 /// The object's own `__dict__`, made if it has yet to be; None for objects that have none.
