@@ -122,6 +122,21 @@ impl Signature {
         Some((arguments.positional().len() + place, values.get(place)?))
     }
 
+    /// The keywords for `inspect.getcallargs`. That knows of no positional-only parameters, and would take
+    /// what belongs into the `**kwargs` for one of them: a right call would be keyed as another.
+    fn readable<'py>(&self, keywords: Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+        if self.positional_only == 0 || !self.has_varkeywords {
+            return Ok(keywords);
+        }
+        let keywords = keywords.copy()?;
+        for name in &self.names[..self.positional_only] {
+            if keywords.contains(name)? {
+                keywords.del_item(name)?;
+            }
+        }
+        Ok(keywords)
+    }
+
     /// Whether the function has one parameter, which can be given by place.
     pub(super) fn is_of_one(&self) -> bool {
         self.is_of_one
@@ -156,7 +171,9 @@ impl Signature {
                 return Ok(false);
             };
             Ok(match self.slot_of_keyword(py, name)? {
-                Some(slot) if slot < given || slot < self.positional_only => false,
+                // One of the `**kwargs`, whatever its name.
+                Some(slot) if slot < self.positional_only => self.has_varkeywords,
+                Some(slot) if slot < given => false,
                 Some(slot) => {
                     bound |= 1 << slot;
                     true
@@ -250,7 +267,9 @@ impl Signature {
         arguments: &Arguments<'a, 'py>,
         slot: usize,
     ) -> PyResult<Option<Value<'a, 'py>>> {
-        if let Some(value) = arguments.named(self.names[slot].bind(py))? {
+        if slot >= self.positional_only
+            && let Some(value) = arguments.named(self.names[slot].bind(py))?
+        {
             return Ok(Some(Value::Own(value)));
         }
         Ok(self.default(py, slot)?.map(Value::Own))
@@ -308,7 +327,7 @@ impl<'a, 'py> Call<'a, 'py> {
                 arguments,
             });
         }
-        Ok(Self::Named(getcallargs(function, arguments)?))
+        Ok(Self::Named(getcallargs(function, signature, arguments)?))
     }
 
     /// The value of a parameter.
@@ -337,16 +356,22 @@ impl<'a, 'py> Call<'a, 'py> {
             Self::Bound {
                 signature,
                 arguments,
-            } => getcallargs(signature.function.bind(py), arguments),
+            } => getcallargs(signature.function.bind(py), Some(signature), arguments),
         }
     }
 }
 
 fn getcallargs<'py>(
     function: &Bound<'py, PyAny>,
+    signature: Option<&Signature>,
     arguments: &Arguments<'_, 'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
+    let keywords = arguments.kwargs(py)?;
+    let keywords = match signature {
+        Some(signature) => signature.readable(keywords)?,
+        None => keywords,
+    };
     let all = [function.clone()]
         .into_iter()
         .chain(arguments.positional().iter().cloned());
@@ -354,6 +379,6 @@ fn getcallargs<'py>(
     raw::call(
         &raw::imported(py, "inspect", "getcallargs")?,
         &all,
-        Some(&arguments.kwargs(py)?),
+        Some(&keywords),
     )
 }

@@ -68,6 +68,22 @@ clear:
 """,
     ),
     Deviation(
+        "a_keyword_named_as_a_positional_only_argument",
+        "A right call was keyed as another, and answered with its value: one of the `**kwargs` is no parameter.",
+        r"""
+by keyword:
+  -> tuple (5, [('a', 7)])
+by place:
+  -> tuple (5, [('a', 7)])
+""",
+        r"""
+by keyword:
+  -> tuple (5, [('a', 7)])
+by place:
+  -> tuple (7, [])
+""",
+    ),
+    Deviation(
         "keyword_only_arguments",
         "Section 7: keyword-only arguments cannot be varied on (nor skipped by); here they can.",
         r"""

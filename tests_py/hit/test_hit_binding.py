@@ -176,6 +176,28 @@ class TestPositionalOnly:
             cached(a=2)
 
 
+    def test_leave_their_names_to_the_keywords(self, hot):
+        """By getcallargs, `a=7` would be the parameter's, and `f(7)` be given the value of `f(a=7)`."""
+
+        @get_quickcache(cache=MemoryCache())(["a"])
+        def f(a=5, /, **kwargs):
+            return (a, kwargs)
+
+        assert (5, {"a": 7}) == f(a=7) == hot(f, a=7)
+        assert (7, {}) == f(7) == hot(f, 7)
+        assert (8, {"a": 1}) == hot(f, 8, a=1)
+        assert f.get_cache_key(a=7) == f.get_cache_key()
+
+    def test_cannot_be_given_by_name_where_there_are_keywords(self, hot):
+        @get_quickcache(cache=MemoryCache())(["a"])
+        def f(a, /, **kwargs):
+            return (a, kwargs)
+
+        hot(f, 1)
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
+            f(a=1)
+
+
 class TestWrongArguments:
     """On what would be a hit otherwise."""
 

@@ -53,6 +53,13 @@ def a_keyword_named_self(probe):
 
 
 @scenario
+def a_keyword_named_as_a_positional_only_argument(probe):
+    f = decorating(["a"], cache=probe.memory())(lambda a=5, /, **kw: (a, sorted(kw.items())))
+    probe.step("by keyword", f, a=7)
+    probe.step("by place", f, 7)
+
+
+@scenario
 def keyword_only_arguments(probe):
     quickcache = get_quickcache(cache=probe.memory())
 
