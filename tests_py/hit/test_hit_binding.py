@@ -175,7 +175,6 @@ class TestPositionalOnly:
         with pytest.raises(TypeError, match="positional-only"):
             cached(a=2)
 
-
     def test_leave_their_names_to_the_keywords(self, hot):
         """By getcallargs, `a=7` would be the parameter's, and `f(7)` be given the value of `f(a=7)`."""
 

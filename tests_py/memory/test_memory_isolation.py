@@ -274,7 +274,6 @@ class TestSharingWithinAValue:
 
         assert found[0] is found[1]
 
-
     def test_of_immutable_parts_does_not_multiply_the_time(self, cache):
         shared = (1, 2)
         for _ in range(60):
