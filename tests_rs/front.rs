@@ -464,16 +464,21 @@ fn it_grows_with_use_to_its_bound_and_not_beyond() {
     }
 }
 
+/// It does not grow for the sake of one full window: seven of a thousand were lost at the most in a
+/// thousand tables, which costs a question to the tier for each.
 #[test]
-fn below_its_bound_it_keeps_everything() {
+fn below_its_bound_it_keeps_nearly_everything() {
     for length in LENGTHS {
         let mut table = Table::new(1 << 14);
         for number in 0..1_000 {
             table.put(&text_and(length, number), 0, number);
         }
-        for number in 0..1_000 {
-            assert_eq!(Some(number), table.get(&text_and(length, number)));
-        }
+        let found = (0..1_000).filter_map(|number| {
+            let found = table.get(&text_and(length, number))?;
+            assert_eq!(number, found);
+            Some(found)
+        });
+        assert!(found.count() > 970);
     }
 }
 
