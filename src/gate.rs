@@ -9,12 +9,14 @@
 //! enters twice (a fork that waits between the two would wait for ever).
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static FORKING: AtomicBool = AtomicBool::new(false);
+/// How many forks led to this process.
+static FORKS: AtomicU64 = AtomicU64::new(0);
 static HOOKS: Once = Once::new();
 
 /// Proof of being inside; leaves when dropped.
@@ -47,6 +49,12 @@ pub fn install() {
     });
 }
 
+/// How many forks led to this process, counted since the hooks were installed: what was noted of threads
+/// under another number is of threads that are not here.
+pub fn forks() -> u64 {
+    FORKS.load(SeqCst)
+}
+
 extern "C" fn before() {
     while FORKING.swap(true, SeqCst) {
         pause_while(|| FORKING.load(SeqCst));
@@ -61,6 +69,7 @@ extern "C" fn after_in_parent() {
 extern "C" fn after_in_child() {
     // Threads that knocked while the gate was shut are not here any more.
     INSIDE.store(0, SeqCst);
+    FORKS.fetch_add(1, SeqCst);
     FORKING.store(false, SeqCst);
 }
 

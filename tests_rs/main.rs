@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
 mod copies;
+mod flight;
 mod front;
 mod generations;
 mod keys;

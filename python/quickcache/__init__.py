@@ -5,7 +5,7 @@ Names are loaded when first used, so that importing this package costs next to n
 
 TYPE_CHECKING = False  # not typing's, whose import takes longer than all else here
 if TYPE_CHECKING:
-    from ._config import get_quickcache
+    from ._config import get_quickcache, stats
     from ._errors import (
         KeyCollisionWarning,
         NothingCachedWarning,
@@ -29,6 +29,7 @@ __all__ = [
     "UncacheableValueError",
     "__version__",
     "get_quickcache",
+    "stats",
 ]
 
 _HOME = {
@@ -44,6 +45,7 @@ _HOME = {
     "UncacheableValueError": "_errors",
     "__version__": "_native",
     "get_quickcache": "_config",
+    "stats": "_config",
 }
 # Submodules that `import quickcache` alone made reachable in 0.5.
 _SUBMODULES = {"cache_helpers", "logger", "native_utc", "quickcache", "quickcache_helper"}

@@ -3,6 +3,7 @@
 from __future__ import annotations  # those of _typing are not there at run time
 
 import functools
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from . import _source
@@ -10,6 +11,7 @@ from ._helper import QuickCacheHelper
 from ._log import assert_function
 from ._native import _find as find
 from ._native import _Gap as Gap
+from ._native import _seconds_of
 from ._native import _Shortcut as Shortcut
 from ._tiers import fold_timeouts
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
     from typing import Self, Unpack
 
+    from ._native import FunctionStats
     from ._tiers import Timeout
     from ._typing import (
         CachedFunction,
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
         SkipArg,
         VaryOn,
     )
+
+
+FLIGHT_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = 86_400.0 * 365  # seconds
 
 
 class ConfigMixin:
@@ -92,21 +99,30 @@ def decorator(
     helper_class: Callable[..., Any],
     helper_arguments: dict[str, Any],
     key_format: _source.KeyFormat = "compatible",
+    flight_wait: timedelta | None = FLIGHT_WAIT,
 ) -> Decorator:
-    """A decorator that has `helper_class(fn, **helper_arguments)` answer the calls of `fn`."""
+    """A decorator that has `helper_class(fn, **helper_arguments)` answer the calls of `fn`.
+
+    Threads that miss the same key wait for the first of them, for `flight_wait`; None: they compute.
+    """
 
     def decorate(fn: Callable[P, R]) -> CachedFunction[P, R]:
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
-        shortcut = Shortcut(helper)
+        shortcut = Shortcut(helper, flight_wait)
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
             found = find(shortcut, args, kwargs)
             if type(found) is not Gap:
                 return found
-            content = found.function(*args, **kwargs)
+            try:
+                content = found.function(*args, **kwargs)
+            except BaseException:
+                # Now, and not when the exception's traceback is let go of.
+                found.fail()
+                raise
             found.keep(content)
             return content
 
@@ -123,6 +139,38 @@ def decorator(
     return decorate
 
 
+def stats(function: Callable[..., Any]) -> FunctionStats:
+    """Counts of a decorated function's calls that missed; TypeError for any other function.
+
+    `computations`: calls of the function itself. `waits`: calls that waited for another thread's
+    computation. `wait_cycles` and `wait_timeouts`: calls that computed although another thread did,
+    since threads would have waited for one another, or waited longer than `flight_wait`.
+    """
+    plain = getattr(function, "__func__", function)
+    for cell in getattr(plain, "__closure__", None) or ():
+        if type(cell.cell_contents) is Shortcut:
+            return cell.cell_contents.stats()
+    raise TypeError(f"stats() takes a decorated function, not {function!r}")
+
+
+def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
+    """How long a call waits for another's computation; None: not at all.
+
+    TypeError or ValueError for what is no time, or has no end.
+    """
+    if not isinstance(single_flight, bool):
+        raise TypeError(f"single_flight is True or False, not {single_flight!r}")
+    seconds = _seconds_of(flight_wait)
+    if flight_wait is None:
+        raise ValueError(
+            f"flight_wait is a finite time in seconds, or a timedelta, not {flight_wait!r}: who is waited "
+            "for may be waiting for the one who waits, in ways that nobody sees"
+        )
+    # None: more seconds than can be counted.
+    wait = LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT)
+    return timedelta(seconds=wait) if single_flight else None
+
+
 class _QuickCacheFields(NamedTuple):
     vary_on: Any
     cache: Any
@@ -134,17 +182,20 @@ class _QuickCacheFields(NamedTuple):
 class QuickCache(_QuickCacheFields, ConfigMixin):
     """The generic configuration: any cache object, or several as one by TieredCache.
 
-    Three options beside the fields are folded into the tiers and the key, and do not reach the helper
-    class: `timeout` is the life of values in the last tier, `memoize_timeout` in the first (seconds
-    or a timedelta; None: the tier's own), `key_format` is 'compatible' or 'qualified'.
+    The options beside the fields do not reach the helper class: `timeout` is the life of values in the
+    last tier, `memoize_timeout` in the first (seconds or a timedelta; None: the tier's own),
+    `key_format` is 'compatible' or 'qualified'. With `single_flight`, threads that miss the same key
+    wait for the first of them to compute it, but no longer than `flight_wait` (seconds or a timedelta).
     """
 
     __module__ = "quickcache.quickcache"
 
-    _options = ("timeout", "memoize_timeout", "key_format")
+    _options = ("timeout", "memoize_timeout", "key_format", "single_flight", "flight_wait")
     timeout: Timeout = None
     memoize_timeout: Timeout = None
     key_format: _source.KeyFormat = "compatible"
+    single_flight: bool = True
+    flight_wait: float | timedelta = FLIGHT_WAIT
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -162,7 +213,8 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
         values = self._asdict()
         helper_class = values.pop("helper_class")
         values["cache"] = fold_timeouts(self.cache, self.timeout, self.memoize_timeout)
-        return decorator(helper_class, values, self.key_format)
+        wait = wait_of(self.single_flight, self.flight_wait)
+        return decorator(helper_class, values, self.key_format, wait)
 
 
 # As error messages name it.

@@ -94,14 +94,14 @@ class QuickCacheHelper:
         logger.debug(key)
 
         def to(value: Any) -> Any:
-            return self.cache.set(key, value)
+            return _voiding(key, lambda: self.cache.set(key, value))
 
         return Settable(to)
 
     def clear(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the cached value for these arguments."""
         key = self.get_cache_key(*args, **kwargs)
-        self.cache.delete(key)
+        _voiding(key, lambda: self.cache.delete(key))
 
     @staticmethod
     def _hash(value: str, length: int = 32) -> str:
@@ -146,6 +146,15 @@ class Settable(NamedTuple):
     """What `set_cached_value` returns: as in 0.5, a tuple of one."""
 
     to: Callable[[Any], Any]
+
+
+def _voiding(key: str, write: Callable[[], Any]) -> Any:
+    """`write()`: what is read or computed for tiers in Python before or meanwhile is not kept there."""
+    _native._void(key)
+    try:
+        return write()
+    finally:
+        _native._void(key)
 
 
 def refuse_deferred(fn: Callable[..., Any]) -> None:

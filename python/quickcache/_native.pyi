@@ -24,6 +24,7 @@ __all__ = [
     "_seal",
     "_seconds_of",
     "_set",
+    "_void",
     "build_info",
     "md5_hex",
 ]
@@ -57,6 +58,21 @@ class TierStats(TypedDict):
     entries: int
     bytes: int
 
+@type_check_only
+class FunctionStats(TypedDict):
+    """Counts since a function was decorated.
+
+    `computations`: calls of the function itself. `waits`: calls that waited for another thread's
+    computation. Of all calls that missed, those that computed although another thread did:
+    `wait_cycles`, where threads would have waited for one another, and `wait_timeouts`, where that took
+    longer than `flight_wait`.
+    """
+
+    computations: int
+    waits: int
+    wait_cycles: int
+    wait_timeouts: int
+
 def build_info() -> BuildInfo:
     """How this extension module was built: version, profile, target, features, tiers."""
 
@@ -67,7 +83,9 @@ def md5_hex(text: str) -> str:
 class _Shortcut:
     """What stands before the body of one decorated function."""
 
-    def __new__(cls, helper: Callable[..., Any]) -> Self: ...
+    def __new__(cls, helper: Callable[..., Any], flight_wait: timedelta | None = None) -> Self: ...
+    def stats(self) -> FunctionStats:
+        """Counts since the function was decorated."""
     def install(self, function: FunctionType) -> None:
         """Have the function whose one closure cell holds this shortcut try it first."""
 
@@ -95,6 +113,9 @@ def _set(cache: Any, key: str, value: Any) -> None:
 def _delete(cache: Any, key: str) -> None:
     """Forget `key` in each of the `caches` of `cache`."""
 
+def _void(key: str) -> None:
+    """Void what was read from tiers in Python, or computed for them, under `key`."""
+
 def _note(cache: Any) -> _Noted:
     """Note the state of a cache's tiers before a value for it is read or computed."""
 
@@ -118,7 +139,9 @@ class _Gap:
     def function(self) -> Callable[..., Any]:
         """To be called with the arguments of the call."""
     def keep(self, content: Any) -> None:
-        """Keep what the function returned."""
+        """Keep what the function returned, and hand it to those who wait for it."""
+    def fail(self) -> None:
+        """The function returned nothing: let another thread compute the value."""
 
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""

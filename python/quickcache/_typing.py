@@ -5,6 +5,7 @@ protocols describe how it behaves.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from types import EllipsisType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypedDict, TypeVar, overload
 
@@ -28,6 +29,8 @@ class _Common(TypedDict, total=False):
     timeout: Timeout | EllipsisType
     memoize_timeout: Timeout | EllipsisType
     key_format: KeyFormat
+    single_flight: bool | EllipsisType
+    flight_wait: float | timedelta | EllipsisType
 
 
 class QuickCacheOptions(_Common, total=False):

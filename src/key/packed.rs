@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::RwLock;
@@ -102,6 +103,12 @@ impl PartialEq for PackedKey {
 }
 
 impl Eq for PackedKey {}
+
+impl Hash for PackedKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
 
 impl fmt::Debug for PackedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

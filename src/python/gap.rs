@@ -1,6 +1,7 @@
 //! Values that are missing: what is to be called for them, and where what it returns is kept.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -8,11 +9,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use smallvec::SmallVec;
 
+use super::asked::Asked;
+use super::flight::{self, Desk, Flights, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
-use super::raw;
-use super::tiered::{self, Asked};
+use super::raw::attached::Attached;
+use super::{foreign, logging, raw, tiered};
+use crate::flow::flight::Outcome;
 use crate::key::local::LocalKey;
+use crate::key::packed::PackedKey;
 use crate::tier::memory::Write;
 
 /// A value that is missing: what to call for it, and where it is to be kept.
@@ -20,8 +25,12 @@ pub(super) struct Gap {
     /// Called with the arguments of the call.
     pub(super) function: Py<PyAny>,
     helper: Py<PyAny>,
-    asked: Asked,
+    asked: Arc<Asked>,
     fill: Fill,
+    /// Computations under way, and how many had ended before the tiers were asked.
+    flights: Option<(Arc<Flights>, u64)>,
+    /// The flight that waits for the value.
+    lead: Option<Lead>,
     /// The front that may have a copy of the value, and under which key.
     near: Option<(Arc<Near>, SmallVec<[u64; 5]>)>,
 }
@@ -47,8 +56,10 @@ impl Gap {
         Self {
             function: function.clone().unbind(),
             helper: helper.clone().unbind(),
-            asked,
+            asked: Arc::new(asked),
             fill,
+            flights: None,
+            lead: None,
             near: None,
         }
     }
@@ -67,8 +78,53 @@ impl Gap {
         Self::new(helper, helper, Asked::default(), Fill::ByHelper)
     }
 
-    /// Keep what the function returned.
-    pub(super) fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// The same, where others may be computing the same value.
+    pub(super) fn in_flight(self, flights: &Arc<Flights>, landings: u64) -> Self {
+        Self {
+            flights: Some((Arc::clone(flights), landings)),
+            ..self
+        }
+    }
+
+    /// Wait for another thread's computation of the same value, if there is one. None if the gap is
+    /// there still, to be filled.
+    pub(super) fn board<'py>(
+        &mut self,
+        py: Python<'py>,
+        desk: &Desk,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Fill::Key(key) = &self.fill {
+            if let Some((flights, landings)) = self.flights.take()
+                && let Some(flight) = self.asked.flight(key.packed(py)?)
+            {
+                let look = || self.look(py, flight.plain());
+                match desk.turn(py, &flights, landings, &flight, &self.asked, look)? {
+                    Turn::Take(value) => return Ok(Some(value)),
+                    Turn::Compute(lead) => self.lead = lead,
+                }
+            }
+            if logging::debug_enabled(py)? {
+                let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
+                logging::debug(py, "cache miss, calling {}", &name)?;
+            }
+        }
+        if !matches!(self.fill, Fill::ByHelper) {
+            desk.computations.fetch_add(1, Relaxed);
+        }
+        Ok(None)
+    }
+
+    /// What the first tier has by now, if it can be asked without anybody's noticing.
+    fn look<'py>(&self, py: Python<'py>, key: &PackedKey) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some((cache, key)) = self.asked.memory(key) else {
+            return Ok(None);
+        };
+        let found = cache.get().fetch(py, key)?.map(|found| found.value);
+        Ok(found.filter(|value| !value.is(py.Ellipsis())))
+    }
+
+    /// Keep what the function returned, and hand it to those who wait for it.
+    pub(super) fn keep(mut self, content: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = content.py();
         let helper = self.helper.bind(py);
         let made;
@@ -85,6 +141,22 @@ impl Gap {
         let cache = helper.getattr(intern!(py, "cache"))?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
+        if matches!(self.fill, Fill::Refresh(..)) {
+            foreign::refreshed(py, key);
+        }
+        if let Some(lead) = self.lead.take() {
+            let first = self.asked.0.first().and_then(|first| first.cache.as_ref());
+            let isolate = first.is_none_or(|first| first.get().is_isolated());
+            let mut result = Ok(());
+            lead.land(|| {
+                flight::outcome(content, held.as_ref().map(|held| &held.value), isolate)
+                    .unwrap_or_else(|error| {
+                        result = Err(error);
+                        Outcome::Apart
+                    })
+            });
+            result?;
+        }
         // Ellipsis is kept, as ever, and taken for nothing.
         if let (Some(held), Some((near, words))) = (held, &self.near)
             && !content.is(py.Ellipsis())
@@ -97,32 +169,53 @@ impl Gap {
 
 /// A gap as the body of a decorated function is given it.
 #[pyclass(module = "quickcache._native", name = "_Gap", frozen)]
-pub(super) struct OpenGap(pub(super) Gap);
+pub(super) struct OpenGap {
+    #[pyo3(get)]
+    function: Py<PyAny>,
+    gap: Attached<Option<Gap>>,
+}
+
+impl OpenGap {
+    pub(super) fn new(py: Python<'_>, gap: Gap) -> Self {
+        Self {
+            function: gap.function.clone_ref(py),
+            gap: Attached::new(Some(gap)),
+        }
+    }
+}
 
 #[pymethods]
 impl OpenGap {
-    #[getter]
-    fn function(&self, py: Python<'_>) -> Py<PyAny> {
-        self.0.function.clone_ref(py)
+    fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
+        let gap = self.gap.with(content.py(), Option::take).flatten();
+        gap.map_or(Ok(()), |gap| gap.keep(content))
     }
 
-    fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.0.keep(content)
+    /// There is nothing to keep: another is to compute the value.
+    fn fail(&self, py: Python<'_>) {
+        let _gap = self.gap.with(py, Option::take);
     }
 
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.0.function)?;
-        visit.call(&self.0.helper)?;
-        self.0.asked.traverse(&visit)?;
-        match &self.0.fill {
-            Fill::Key(key) => key.traverse(&visit),
-            Fill::Refresh(args, kwargs) => {
-                visit.call(args)?;
-                visit.call(kwargs)
+        visit.call(&self.function)?;
+        // What was noted of tiers is shared with the flight, which the collector does not see.
+        let visited = self.gap.try_with(|gap| match gap {
+            Some(gap) => {
+                visit.call(&gap.function)?;
+                visit.call(&gap.helper)?;
+                match &gap.fill {
+                    Fill::Key(key) => key.traverse(&visit),
+                    Fill::Refresh(args, kwargs) => {
+                        visit.call(args)?;
+                        visit.call(kwargs)
+                    }
+                    Fill::ByHelper => Ok(()),
+                }
             }
-            Fill::ByHelper => Ok(()),
-        }
+            None => Ok(()),
+        });
+        visited.unwrap_or(Ok(()))
     }
 }
 
@@ -172,6 +265,7 @@ impl Noted {
             Write::Refresh,
             None,
         )?;
+        foreign::refreshed(key.py(), &Key::from_object(key));
         Ok(())
     }
 

@@ -2,10 +2,13 @@
 
 mod argument;
 mod arguments;
+mod asked;
 mod bind;
 mod clock;
 mod codes;
 mod errors;
+mod flight;
+mod foreign;
 mod gap;
 mod guard;
 mod key;
@@ -33,6 +36,8 @@ mod _native {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
+    use super::foreign::void;
+    #[pymodule_export]
     use super::gap::{Noted, OpenGap, note};
     #[pymodule_export]
     use super::guard::seal;
@@ -53,6 +58,7 @@ mod _native {
         super::refuse_second_interpreter(py)?;
         module.add("__version__", super::VERSION)?;
         super::guard::seal_natives(py)?;
+        super::foreign::prepare();
         super::raw::read::learn_texts(py);
         super::logging::install(py)
     }

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyTuple};
 
 use super::arguments::Arguments;
+use super::asked::Asked;
+use super::flight::Desk;
 use super::gap::{Fill, Gap, OpenGap};
 use super::guard::{HELPER_CALL, watch_class};
 use super::key::Key;
@@ -24,7 +27,7 @@ use super::raw::object::Object;
 use super::raw::vector::Vector;
 use super::raw::words::Words;
 use super::raw::{self, watch};
-use super::tiered::{self, Asked, FirstMemory, PrefixText};
+use super::tiered::{self, FirstMemory, PrefixText};
 use super::{local, logging, value};
 use crate::key::local::{Container, LocalKey};
 
@@ -38,6 +41,7 @@ pub(super) struct Shortcut {
     armed: Attached<Option<Hot>>,
     /// Whether a call is on its way in Rust, which a call within it then is not.
     busy: AtomicBool,
+    desk: Desk,
 }
 
 /// What a call looks at first.
@@ -73,7 +77,8 @@ pub(super) enum Again {
 /// What there is for a call.
 pub(super) enum Answer<'py> {
     Value(Bound<'py, PyAny>),
-    Gap(Gap),
+    /// Boxed, for the sake of the stack while the function runs.
+    Gap(Box<Gap>),
 }
 
 impl Armed {
@@ -211,7 +216,18 @@ impl Shortcut {
         let helper = slf.get().helper.bind(slf.py());
         match slf.get().take(helper)? {
             Some(armed) => armed.find(helper, arguments),
-            None => Ok(Answer::Gap(Gap::open(helper))),
+            None => Ok(Answer::Gap(Box::new(Gap::open(helper)))),
+        }
+    }
+
+    /// Wait for another thread's computation, if there is one. Not while a call is noted as under way.
+    pub(super) fn board<'py>(&self, py: Python<'py>, answer: Answer<'py>) -> PyResult<Answer<'py>> {
+        match answer {
+            Answer::Gap(mut gap) => Ok(match gap.board(py, &self.desk)? {
+                Some(value) => Answer::Value(value),
+                None => Answer::Gap(gap),
+            }),
+            value @ Answer::Value(_) => Ok(value),
         }
     }
 
@@ -291,12 +307,8 @@ impl Armed {
         if made.skips(py, arguments)? {
             let asked = Asked::now(made.cache(py)?)?;
             let fill = Fill::Refresh(arguments.args(py)?.unbind(), arguments.kwargs(py)?.unbind());
-            return Ok(Answer::Gap(Gap::new(
-                made.function(py)?,
-                helper,
-                asked,
-                fill,
-            )));
+            let gap = Gap::new(made.function(py)?, helper, asked, fill);
+            return Ok(Answer::Gap(Box::new(gap)));
         }
         let debug = logging::debug_enabled(py)?;
         if debug {
@@ -351,6 +363,7 @@ impl Armed {
         if debug {
             logging::debug(py, "{}", key.object(py))?;
         }
+        let landings = made.flights.landings();
         let asked = match tiered::get(made.cache(py)?, &key, known)? {
             tiered::Answer::Value(value, held) => {
                 if let (Some((near, local)), Some(held)) = (&mut near, held) {
@@ -360,11 +373,9 @@ impl Armed {
             }
             tiered::Answer::Nothing(asked) => asked,
         };
-        if debug {
-            logging::debug(py, "cache miss, calling {}", &name(made, py)?)?;
-        }
         let gap = Gap::new(made.function(py)?, helper, asked, Fill::Key(key));
-        Ok(Answer::Gap(gap.with_copy(near)))
+        let gap = gap.with_copy(near).in_flight(&made.flights, landings);
+        Ok(Answer::Gap(Box::new(gap)))
     }
 }
 
@@ -414,16 +425,19 @@ pub(super) fn find<'py>(
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let arguments = Arguments::of(args, kwargs);
-    match Shortcut::find(shortcut, &arguments)? {
+    let py = shortcut.py();
+    let found = Shortcut::find(shortcut, &arguments)?;
+    match shortcut.get().board(py, found)? {
         Answer::Value(value) => Ok(value),
-        Answer::Gap(gap) => Ok(Bound::new(shortcut.py(), OpenGap(gap))?.into_any()),
+        Answer::Gap(gap) => Ok(Bound::new(py, OpenGap::new(py, *gap))?.into_any()),
     }
 }
 
 #[pymethods]
 impl Shortcut {
     #[new]
-    fn new(helper: &Bound<'_, PyAny>) -> Self {
+    #[pyo3(signature = (helper, flight_wait = None))]
+    fn new(helper: &Bound<'_, PyAny>, flight_wait: Option<Duration>) -> Self {
         // Now, before anybody has a hold of the dict that is replaced.
         let _dict = raw::ordinary_dict(helper);
         let helper = helper.clone().unbind();
@@ -433,7 +447,12 @@ impl Shortcut {
             code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
             busy: AtomicBool::new(false),
+            desk: Desk::new(flight_wait),
         }
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.desk.stats(py)
     }
 
     /// Have the function whose one closure cell holds this shortcut try it first.
@@ -479,6 +498,6 @@ impl<'py> Answer<'py> {
         let py = shortcut.py();
         log::error!(target: "quickcache", "a call in Rust panicked, and is left to Python");
         let helper = shortcut.get().helper.bind(py);
-        Self::Gap(Gap::open(helper))
+        Self::Gap(Box::new(Gap::open(helper)))
     }
 }

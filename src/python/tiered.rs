@@ -5,9 +5,11 @@ use std::cell::{Cell, RefCell};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyList, PyTuple};
+use pyo3::types::{PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};
 
+use super::asked::{Asked, AskedKey, AskedTier};
+use super::foreign::Foreign;
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
@@ -24,16 +26,20 @@ use crate::tier::stack;
 use crate::tier::{Found, Tier};
 
 /// One tier for the time of one operation.
-enum AnyTier<'py> {
-    /// Our memory tier, alone or with presets around it.
+pub(super) struct AnyTier<'py> {
+    /// What the caller was given: the cache, or presets around it.
+    object: Bound<'py, PyAny>,
+    kind: Kind<'py>,
+}
+
+enum Kind<'py> {
+    /// Our memory tier.
     Memory(Memory<'py>),
-    /// Anything else: called as the original calls it.
-    Foreign(Bound<'py, PyAny>),
+    /// Anything else.
+    Foreign(Foreign<'py>),
 }
 
 struct Memory<'py> {
-    /// What the caller was given: the cache or the presets.
-    object: Bound<'py, PyAny>,
     cache: Bound<'py, MemoryCache>,
     /// The life to set values with, if not the cache's own.
     timeout: Option<Timeout>,
@@ -43,6 +49,8 @@ struct Memory<'py> {
     write: Cell<Write>,
     /// When this tier was first asked: what is promoted to it must be no older.
     asked: Generation,
+    /// The key it was asked for, where the prefix function has its say.
+    asked_for: Cell<AskedKey>,
     last: RefCell<Option<Last>>,
     /// The prefix's text for the next key, where it was asked for already.
     known: RefCell<Option<PrefixText<'py>>>,
@@ -66,86 +74,103 @@ enum Last {
 }
 
 impl<'py> AnyTier<'py> {
-    fn of(object: Bound<'py, PyAny>) -> PyResult<Self> {
-        if MEMORY_CACHE.holds_for(&object) {
+    pub(super) fn of(object: Bound<'py, PyAny>) -> PyResult<Self> {
+        let kind = if MEMORY_CACHE.holds_for(&object) {
             let cache = object.cast::<MemoryCache>()?.clone();
-            return Ok(Self::memory(object, cache, None, None));
-        }
-        if CACHE_WITH_PRESETS.holds_for(&object) {
+            Kind::Memory(Memory::new(cache, None, None))
+        } else if CACHE_WITH_PRESETS.holds_for(&object) {
             let fields = object.cast::<PyTuple>()?;
             let (cache, timeout, prefix) = (
                 fields.get_item(0)?,
                 fields.get_item(1)?,
                 fields.get_item(2)?,
             );
+            let prefix = if prefix.is_truthy()? {
+                Some(prefix)
+            } else {
+                None
+            };
             // A timeout we cannot read is for the method to refuse, at the call that passes it on.
-            if MEMORY_CACHE.holds_for(&cache)
-                && let Ok(timeout) = timeout::extract(&timeout)
-            {
-                let prefix = if prefix.is_truthy()? {
-                    Some(prefix)
-                } else {
-                    None
-                };
-                let cache = cache.cast_into::<MemoryCache>()?;
-                return Ok(Self::memory(object, cache, Some(timeout), prefix));
+            match timeout::extract(&timeout) {
+                Ok(timeout) if MEMORY_CACHE.holds_for(&cache) => {
+                    let cache = cache.cast_into::<MemoryCache>()?;
+                    Kind::Memory(Memory::new(cache, Some(timeout), prefix))
+                }
+                _ => Kind::Foreign(Foreign::with_presets(cache, timeout, prefix)),
             }
-        }
-        Ok(Self::Foreign(object))
-    }
-
-    fn memory(
-        object: Bound<'py, PyAny>,
-        cache: Bound<'py, MemoryCache>,
-        timeout: Option<Timeout>,
-        prefix: Option<Bound<'py, PyAny>>,
-    ) -> Self {
-        Self::Memory(Memory {
-            asked: cache.get().generation(),
-            object,
-            cache,
-            timeout,
-            prefix,
-            write: Cell::new(Write::Always),
-            last: RefCell::new(None),
-            known: RefCell::new(None),
-            held: RefCell::new(None),
-        })
-    }
-
-    fn object(&self) -> &Bound<'py, PyAny> {
-        match self {
-            Self::Memory(memory) => &memory.object,
-            Self::Foreign(object) => object,
-        }
+        } else {
+            Kind::Foreign(Foreign::new(object.clone()))
+        };
+        Ok(Self { object, kind })
     }
 
     /// Set values only if nothing was cleared since the same tier was asked.
     fn set_since(&self, asked: &AskedTier, write: fn(Generation) -> Write) {
-        if let (Self::Memory(memory), Some((cache, generation))) = (self, asked)
-            && memory.cache.is(cache)
-        {
-            memory.write.set(write(*generation));
+        match (&self.kind, &asked.cache) {
+            (Kind::Memory(memory), Some(cache)) if memory.cache.is(cache) => {
+                memory.write.set(write(asked.generation));
+            }
+            (Kind::Foreign(foreign), None) => foreign.write.set(write(asked.generation)),
+            _ => {}
         }
     }
 
     /// What was found or kept, in which cache, where there can be copies of it.
     fn held(&self) -> Option<(&Py<MemoryCache>, Held<Object>)> {
-        match self {
-            Self::Memory(memory) => Some((memory.cache.as_unbound(), memory.held.take()?)),
-            Self::Foreign(_) => None,
+        match &self.kind {
+            Kind::Memory(memory) => Some((memory.cache.as_unbound(), memory.held.take()?)),
+            Kind::Foreign(_) => None,
         }
     }
 
-    fn asked(&self) -> AskedTier {
-        match self {
-            Self::Memory(memory) => Some((memory.cache.clone().unbind(), memory.asked)),
-            Self::Foreign(_) => None,
+    /// What is to be noted of it before anything is asked.
+    pub(super) fn noted(&self) -> AskedTier {
+        match &self.kind {
+            Kind::Memory(memory) => AskedTier {
+                cache: Some(memory.cache.clone().unbind()),
+                generation: memory.asked,
+                key: memory.asked_for.take(),
+            },
+            Kind::Foreign(foreign) => AskedTier {
+                cache: None,
+                generation: foreign.asked,
+                key: AskedKey::Plain,
+            },
         }
+    }
+
+    /// The same after it was asked for `key`.
+    fn asked(&self, key: &Key) -> PyResult<AskedTier> {
+        let noted = self.noted();
+        Ok(match &self.kind {
+            Kind::Memory(_) => noted,
+            Kind::Foreign(foreign) => AskedTier {
+                key: foreign.asked_for(key)?,
+                ..noted
+            },
+        })
     }
 }
 
-impl Memory<'_> {
+impl<'py> Memory<'py> {
+    fn new(
+        cache: Bound<'py, MemoryCache>,
+        timeout: Option<Timeout>,
+        prefix: Option<Bound<'py, PyAny>>,
+    ) -> Self {
+        Self {
+            asked: cache.get().generation(),
+            cache,
+            timeout,
+            prefix,
+            write: Cell::new(Write::Always),
+            asked_for: Cell::default(),
+            last: RefCell::new(None),
+            known: RefCell::new(None),
+            held: RefCell::new(None),
+        }
+    }
+
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
     fn key(&self, key: &Key) -> PyResult<Option<PackedKey>> {
         let Some(prefix) = &self.prefix else {
@@ -168,7 +193,7 @@ pub(super) fn prefix_text<'py>(prefix: &Bound<'py, PyAny>) -> PyResult<PrefixTex
     }
 }
 
-fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+pub(super) fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     let class = raw::imported(py, "quickcache._tiers", "ForceSkipCache")?;
     Ok(error.matches(py, class)?)
 }
@@ -177,12 +202,16 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     type Error = PyErr;
 
     fn get(&self, key: &Key) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
-        match self {
-            Self::Memory(memory) => {
+        match &self.kind {
+            Kind::Memory(memory) => {
                 memory.write.set(Write::Fill(memory.asked));
                 let Some(key) = memory.key(key)? else {
+                    memory.asked_for.set(AskedKey::Skipped);
                     return Ok(None);
                 };
+                if memory.prefix.is_some() {
+                    memory.asked_for.set(AskedKey::Other(key.clone()));
+                }
                 let py = memory.cache.py();
                 let cache = memory.cache.get();
                 let fetched = cache.fetch(py, &key)?;
@@ -196,12 +225,9 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     remaining: Some(remaining),
                 }))
             }
-            Self::Foreign(cache) => {
-                let py = cache.py();
-                let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
-                let key = PyTuple::new(py, [key.object(py)])?;
-                let value = raw::call(&cache.getattr(intern!(py, "get"))?, &key, Some(&default))?;
-                Ok((!value.is(py.Ellipsis())).then_some(Found {
+            Kind::Foreign(foreign) => {
+                let value = foreign.get(key)?;
+                Ok((!value.is(value.py().Ellipsis())).then_some(Found {
                     value,
                     remaining: None,
                 }))
@@ -210,8 +236,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     }
 
     fn set(&self, key: &Key, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
-        match self {
-            Self::Memory(memory) => {
+        match &self.kind {
+            Kind::Memory(memory) => {
                 let Some(key) = memory.key(key)? else {
                     return Ok(());
                 };
@@ -226,34 +252,28 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 let held = cache.store(key, prepared, write);
                 *memory.held.borrow_mut() = held;
             }
-            Self::Foreign(cache) => {
-                let py = cache.py();
-                let args = PyTuple::new(py, [key.object(py), value])?;
-                raw::call(&cache.getattr(intern!(py, "set"))?, &args, None)?;
-            }
+            Kind::Foreign(foreign) => foreign.set(key, value)?,
         }
         Ok(())
     }
 
     fn delete(&self, key: &Key) -> PyResult<()> {
-        match self {
-            Self::Memory(memory) => {
+        match &self.kind {
+            Kind::Memory(memory) => {
                 if let Some(key) = memory.key(key)? {
                     memory.cache.get().forget(&key);
                     *memory.last.borrow_mut() = Some(Last::Delete(key));
                 }
             }
-            Self::Foreign(cache) => {
-                let py = cache.py();
-                let args = PyTuple::new(py, [key.object(py)])?;
-                raw::call(&cache.getattr(intern!(py, "delete"))?, &args, None)?;
-            }
+            Kind::Foreign(foreign) => foreign.delete(key)?,
         }
         Ok(())
     }
 
     fn settle(&self) {
-        let Self::Memory(memory) = self else { return };
+        let Kind::Memory(memory) = &self.kind else {
+            return;
+        };
         let last = memory.last.borrow_mut().take();
         match last {
             Some(Last::Delete(key)) => memory.cache.get().forget_again(&key),
@@ -262,41 +282,6 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
             }
             None => {}
         }
-    }
-}
-
-/// A memory tier, and when it was asked; None for any other tier.
-type AskedTier = Option<(Py<MemoryCache>, Generation)>;
-
-/// The tiers that were asked, by their places, and when.
-#[derive(Default)]
-pub(super) struct Asked(SmallVec<[AskedTier; 1]>);
-
-impl Asked {
-    fn of(tier: &AnyTier<'_>) -> Self {
-        Self(smallvec![tier.asked()])
-    }
-
-    /// Tiers that are not asked, but to be written only if nothing is cleared from now on.
-    pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if !TIERED_CACHE.holds_for(cache) {
-            return Ok(Self::of(&AnyTier::of(cache.clone())?));
-        }
-        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-        // Anything but a list or a tuple might tell that it was looked at.
-        if !caches.is_exact_instance_of::<PyList>() && !caches.is_exact_instance_of::<PyTuple>() {
-            return Ok(Self::default());
-        }
-        let asked = caches
-            .try_iter()?
-            .map(|tier| Ok(AnyTier::of(tier?)?.asked()));
-        Ok(Self(asked.collect::<PyResult<_>>()?))
-    }
-
-    /// For the garbage collector.
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let mut caches = self.0.iter().flatten();
-        caches.try_for_each(|(cache, _)| visit.call(cache))
     }
 }
 
@@ -316,7 +301,7 @@ pub(super) fn get<'py>(
     known: Option<PrefixText<'py>>,
 ) -> PyResult<Answer<'py>> {
     let told = |tier: AnyTier<'py>, known| {
-        if let AnyTier::Memory(memory) = &tier {
+        if let Kind::Memory(memory) = &tier.kind {
             *memory.known.borrow_mut() = known;
         }
         tier
@@ -325,16 +310,15 @@ pub(super) fn get<'py>(
         let tier = told(AnyTier::of(cache.clone())?, known);
         return Ok(match tier.get(key)? {
             Some(found) => Answer::Value(found.value, tier.held().map(|(_, held)| held)),
-            None => Answer::Nothing(Asked::of(&tier)),
+            None => Answer::Nothing(Asked(smallvec![tier.asked(key)?])),
         });
     }
     let mut missed = Vec::new();
     let mut known = Some(known);
     let tiers = in_order(cache)?.map(|tier| Ok(told(tier?, known.take().flatten())));
     let Some(hit) = stack::get(tiers, key, &mut missed)? else {
-        return Ok(Answer::Nothing(Asked(
-            missed.iter().map(AnyTier::asked).collect(),
-        )));
+        let asked = missed.iter().map(|tier| tier.asked(key));
+        return Ok(Answer::Nothing(Asked(asked.collect::<PyResult<_>>()?)));
     };
     if logging::debug_enabled(cache.py())? {
         log_hit(&missed, &hit.tier)?;
@@ -375,9 +359,9 @@ pub(super) fn set<'py>(
 }
 
 fn log_hit<'py>(missed: &[AnyTier<'py>], hit: &AnyTier<'py>) -> PyResult<()> {
-    let py = hit.object().py();
+    let py = hit.object.py();
     let class_name = |tier: &AnyTier<'py>| {
-        let class = tier.object().getattr(intern!(py, "__class__"))?;
+        let class = tier.object.getattr(intern!(py, "__class__"))?;
         class.getattr(intern!(py, "__name__"))
     };
     let missed = missed
@@ -473,7 +457,7 @@ impl FirstMemory {
             words.items_of(&list, 1);
             tiers = Some(list.unbind());
         }
-        let AnyTier::Memory(memory) = AnyTier::of(tier.clone())? else {
+        let Kind::Memory(memory) = AnyTier::of(tier.clone())?.kind else {
             return Ok(None);
         };
         if !tier.is(&memory.cache) {

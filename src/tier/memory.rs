@@ -115,6 +115,15 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.generations.now()
     }
 
+    /// Whether the key's shard was cleared after that generation.
+    pub fn was_cleared_since(&self, key: &PackedKey, generation: Generation) -> bool {
+        let fingerprint = self.fingerprint(key);
+        let _pass = gate::enter();
+        self.generations
+            .lock(fingerprint)
+            .was_cleared_since(generation)
+    }
+
     /// The clock that deadlines are compared with.
     pub fn clock(&self) -> &C {
         &self.clock

@@ -84,6 +84,22 @@ by place:
 """,
     ),
     Deviation(
+        "a_clear_during_a_call",
+        "Section 3: a clear always wins, over what was computed before it as well.",
+        r"""
+call:
+  -> int 5
+peek:
+  -> int 5
+""",
+        r"""
+call:
+  -> int 5
+peek:
+  -> ellipsis Ellipsis
+""",
+    ),
+    Deviation(
         "keyword_only_arguments",
         "Section 7: keyword-only arguments cannot be varied on (nor skipped by); here they can.",
         r"""

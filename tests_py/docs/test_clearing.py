@@ -71,13 +71,13 @@ WON: dict[str, Callable[[], bool]] = {
     "in a tuple of tiers": lambda: wins(TieredCache((MemoryCache(),))),
     "in a tuple of tiers, skipped": lambda: wins(TieredCache((MemoryCache(),)), fresh=True),
     "in a tuple of tiers, own helper": lambda: wins(TieredCache((MemoryCache(),)), helper_class=Own),
-}
-NOT_YET: dict[str, Callable[[], bool]] = {
     "another tier": lambda: wins(Store()),
     "another tier below memory": lambda: wins(TieredCache([MemoryCache(), Store()])),
     "a subclass of MemoryCache": lambda: wins(OwnMemory()),
     "a subclass of TieredCache": lambda: wins(OwnTiers([MemoryCache()])),
     "tiers inside tiers": lambda: wins(TieredCache([TieredCache([MemoryCache()])])),
+}
+NOT_YET: dict[str, Callable[[], bool]] = {
     "helpers that store": lambda: wins(MemoryCache(), helper_class=StoringItself),
 }
 

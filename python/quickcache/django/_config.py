@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
 
-from .._config import ConfigMixin, get_quickcache
+from .._config import FLIGHT_WAIT, ConfigMixin, get_quickcache
 from .._helper import QuickCacheHelper
 from .._log import assert_function
 from .._tiers import CacheWithPresets, TieredCache, warn_nothing_cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import timedelta
     from types import EllipsisType
     from typing import Self, Unpack
 
@@ -38,13 +39,16 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     """The caches `locmem` (for `memoize_timeout` seconds) and `default` (for `timeout` seconds).
 
     `session_function` is called at each operation on `locmem`; its text goes before the key.
-    The option `key_format` is 'compatible' or 'qualified'.
+    The option `key_format` is 'compatible' or 'qualified'; `single_flight` and `flight_wait` (seconds)
+    say whether, and for how long, a thread waits for another one that computes the same value.
     """
 
     __module__ = "quickcache.django_quickcache"  # the path of 0.5, by which it is pickled
 
-    _options = ("key_format",)
+    _options = ("key_format", "single_flight", "flight_wait")
     key_format: KeyFormat = "compatible"
+    single_flight: bool = True
+    flight_wait: float | timedelta = FLIGHT_WAIT
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -69,6 +73,8 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
             helper_class=self.helper_class,
             assert_function=self.assert_function,
             key_format=self.key_format,
+            single_flight=self.single_flight,
+            flight_wait=self.flight_wait,
         ).call()
 
 

@@ -286,7 +286,7 @@ mod with_gil {
                 let kept = Python::try_attach(move |py| {
                     // SAFETY: a new reference, or null with an exception set.
                     let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) };
-                    keep(&gap, value)
+                    keep(*gap, value)
                 });
                 kept.unwrap_or(value)
             }
@@ -300,7 +300,7 @@ mod with_gil {
 
     /// Keep what a function returned; a new reference to it, or null with an exception set.
     #[inline(never)]
-    fn keep(gap: &Gap, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
+    fn keep(gap: Gap, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
         let Some(value) = value else {
             return null_mut();
         };
@@ -335,9 +335,9 @@ mod with_gil {
         }
         let found = find(&shortcut, &arguments);
         shortcut.get().end();
-        match found {
+        match found.and_then(|found| board(&shortcut, found)) {
             Ok(Answer::Value(value)) => Next::Return(value.into_ptr()),
-            Ok(Answer::Gap(gap)) => Next::Fill(Box::new(gap)),
+            Ok(Answer::Gap(gap)) => Next::Fill(gap),
             Err(error) => Next::Return(answered(py, Err(error))),
         }
     }
@@ -348,6 +348,16 @@ mod with_gil {
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Answer<'py>> {
         match catch_unwind(AssertUnwindSafe(|| Shortcut::find(shortcut, arguments))) {
+            Ok(found) => found,
+            Err(_) => Ok(Answer::panicked(shortcut)),
+        }
+    }
+
+    #[inline(never)]
+    fn board<'py>(shortcut: &Bound<'py, Shortcut>, found: Answer<'py>) -> PyResult<Answer<'py>> {
+        match catch_unwind(AssertUnwindSafe(|| {
+            shortcut.get().board(shortcut.py(), found)
+        })) {
             Ok(found) => found,
             Err(_) => Ok(Answer::panicked(shortcut)),
         }

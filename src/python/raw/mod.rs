@@ -147,6 +147,23 @@ pub(super) fn once<'a, T>(
     Ok(cell.get_or_init(py, || made))
 }
 
+/// Run something that is none of Python's without being attached, after which the thread may be ended:
+/// see `call`.
+pub(super) fn detached<T: Send>(_py: Python<'_>, run: impl Send + FnOnce() -> T) -> T {
+    type Restore = unsafe extern "C-unwind" fn(*mut ffi::PyThreadState);
+    let restore = black_box(ffi::PyEval_RestoreThread as *const ());
+    // SAFETY: the same function; hidden from the compiler, as in `call`.
+    let restore = unsafe { std::mem::transmute::<*const (), Restore>(restore) };
+    // SAFETY: attached; nothing of Python's can be named in `run`, which is `Send`.
+    let state = unsafe { ffi::PyEval_SaveThread() };
+    let done = run();
+    let stay = Stay;
+    // SAFETY: the state of this thread, which was just saved.
+    unsafe { restore(state) };
+    std::mem::forget(stay);
+    done
+}
+
 /// The object's own `__dict__`, made if it has yet to be; None for objects that have none.
 pub(super) fn own_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
     // SAFETY: a live object; a new reference, or null with an exception set.

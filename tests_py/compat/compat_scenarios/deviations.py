@@ -60,6 +60,17 @@ def a_keyword_named_as_a_positional_only_argument(probe):
 
 
 @scenario
+def a_clear_during_a_call(probe):
+    def compute(x):
+        f.clear(x)
+        return x
+
+    f = decorating(["x"], cache=probe.memory())(compute)
+    probe.step("call", f, 5)
+    probe.step("peek", f.get_cached_value, 5)
+
+
+@scenario
 def keyword_only_arguments(probe):
     quickcache = get_quickcache(cache=probe.memory())
 

@@ -1,0 +1,139 @@
+//! One computation for all threads that miss the same key: how they wait, and what they are handed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::asked::{Asked, FlightKey};
+use super::raw::{self, object::Object};
+use super::value;
+use crate::flow::flight::{self, Boarding, Outcome};
+
+pub(super) type Flights = flight::Flights<FlightKey, Arc<Asked>, Object>;
+pub(super) type Lead = flight::Lead<FlightKey, Arc<Asked>, Object>;
+
+/// How often a thread that waits looks for signals.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// What one function's threads do about missing values.
+#[derive(Default)]
+pub(super) struct Desk {
+    /// How long a call waits for other threads, in all; None: never.
+    wait: Option<Duration>,
+    pub(super) computations: AtomicU64,
+    waits: AtomicU64,
+    circles: AtomicU64,
+    overdue: AtomicU64,
+}
+
+/// What is to be done about a missing value.
+pub(super) enum Turn<'py> {
+    /// Hand this out.
+    Take(Bound<'py, PyAny>),
+    /// Compute it, for others too if there is a flight to lead.
+    Compute(Option<Lead>),
+}
+
+impl Desk {
+    pub(super) fn new(wait: Option<Duration>) -> Self {
+        Self {
+            wait,
+            ..Self::default()
+        }
+    }
+
+    /// Wait for another thread's computation, or have this thread compute. `look` is asked for the value
+    /// where it may have been stored meanwhile: `landings` are those from before the tiers were asked.
+    pub(super) fn turn<'py>(
+        &self,
+        py: Python<'py>,
+        flights: &Arc<Flights>,
+        landings: u64,
+        key: &FlightKey,
+        asked: &Arc<Asked>,
+        look: impl Fn() -> PyResult<Option<Bound<'py, PyAny>>>,
+    ) -> PyResult<Turn<'py>> {
+        let Some(limit) = self.wait else {
+            return Ok(Turn::Compute(None));
+        };
+        let mut begun = None;
+        loop {
+            let is_current = |other: &Arc<Asked>| other.are_current(asked, key.plain());
+            let wait = match flights.board(key, Arc::clone(asked), is_current) {
+                Boarding::Lead(lead) => {
+                    if flights.landings() != landings
+                        && let Some(value) = look()?
+                    {
+                        return Ok(Turn::Take(value));
+                    }
+                    return Ok(Turn::Compute(Some(lead)));
+                }
+                Boarding::Circle => {
+                    self.circles.fetch_add(1, Relaxed);
+                    return Ok(Turn::Compute(None));
+                }
+                Boarding::Wait(wait) => wait,
+            };
+            let begun = *begun.get_or_insert_with(|| {
+                self.waits.fetch_add(1, Relaxed);
+                Instant::now()
+            });
+            let outcome = loop {
+                let Some(left) = limit.checked_sub(begun.elapsed()) else {
+                    self.overdue.fetch_add(1, Relaxed);
+                    return Ok(Turn::Compute(None));
+                };
+                if raw::detached(py, || wait.park(left.min(SLICE))) {
+                    break wait.outcome();
+                }
+                py.check_signals()?;
+            };
+            drop(wait);
+            match outcome {
+                Some(Outcome::Value(object)) => {
+                    return value::to_value(object, py).map(Turn::Take);
+                }
+                Some(Outcome::Apart) => return Ok(Turn::Compute(None)),
+                // The one who led had an exception of its own.
+                Some(Outcome::Failed) | None => {}
+            }
+        }
+    }
+
+    /// The counts, by names.
+    pub(super) fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = PyDict::new(py);
+        for (name, count) in [
+            ("computations", &self.computations),
+            ("waits", &self.waits),
+            ("wait_cycles", &self.circles),
+            ("wait_timeouts", &self.overdue),
+        ] {
+            stats.set_item(name, count.load(Relaxed))?;
+        }
+        Ok(stats)
+    }
+}
+
+/// What those who wait are handed of a computed value: what the tier holds, or a copy of their own.
+pub(super) fn outcome(
+    content: &Bound<'_, PyAny>,
+    held: Option<&Object>,
+    isolate: bool,
+) -> PyResult<Outcome<Object>> {
+    if content.is(content.py().Ellipsis()) {
+        return Ok(Outcome::Apart);
+    }
+    if let Some(object) = held {
+        return Ok(Outcome::Value(object.clone()));
+    }
+    match value::prepare(content, isolate) {
+        Ok((object, _)) => Ok(Outcome::Value(object)),
+        Err(error) if error.is_instance_of::<PyException>(content.py()) => Ok(Outcome::Apart),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,298 @@
+//! Tiers in Python: any object with `get`, `set` and `delete`, called as 0.5.4 calls it.
+//!
+//! Such a tier cannot compare and set in one step. So what fills a gap in it is compared, set, and
+//! compared again: deleted, if a clear came between. Clears of these tiers are ordered here, for the
+//! whole process, as far as they go through this package.
+
+use std::cell::{Cell, RefCell};
+use std::sync::LazyLock;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyDict, PyString, PyTuple, PyType};
+
+use super::asked::AskedKey;
+use super::key::{self, Key};
+use super::raw;
+use super::tiered::{PrefixText, is_force_skip, prefix_text};
+use crate::flow::generation::{Generation, Generations};
+use crate::gate;
+use crate::key::packed::PackedKey;
+use crate::tier::memory::Write;
+
+/// A tier in Python for the time of one operation.
+pub(super) struct Foreign<'py> {
+    /// What is asked: what is within the presets, if there are any.
+    cache: Bound<'py, PyAny>,
+    presets: Option<Presets<'py>>,
+    /// On what condition values are set.
+    pub(super) write: Cell<Write>,
+    /// When this tier was first asked.
+    pub(super) asked: Generation,
+    /// The key it was asked for, where a prefix function has its say.
+    asked_for: RefCell<AskedKey>,
+}
+
+/// What CacheWithPresets puts around a cache.
+struct Presets<'py> {
+    timeout: Bound<'py, PyAny>,
+    /// A function whose text goes before the key.
+    prefix: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Foreign<'py> {
+    pub(super) fn new(cache: Bound<'py, PyAny>) -> Self {
+        Self {
+            cache,
+            presets: None,
+            write: Cell::new(Write::Always),
+            asked: CLEARS.generations.now(),
+            asked_for: RefCell::default(),
+        }
+    }
+
+    /// The same within a CacheWithPresets.
+    pub(super) fn with_presets(
+        cache: Bound<'py, PyAny>,
+        timeout: Bound<'py, PyAny>,
+        prefix: Option<Bound<'py, PyAny>>,
+    ) -> Self {
+        Self {
+            presets: Some(Presets { timeout, prefix }),
+            ..Self::new(cache)
+        }
+    }
+
+    /// The value under `key`, or Ellipsis.
+    pub(super) fn get(&self, key: &Key) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.cache.py();
+        self.write.set(Write::Fill(self.asked));
+        let default = [(intern!(py, "default"), py.Ellipsis())].into_py_dict(py)?;
+        let value = self.call(intern!(py, "get"), key, None, Some(&default))?;
+        Ok(value.unwrap_or_else(|| py.Ellipsis().into_bound(py)))
+    }
+
+    /// Set `key`, on the condition of `write`.
+    pub(super) fn set(&self, key: &Key, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = self.cache.py();
+        let timeout = self
+            .presets
+            .as_ref()
+            .map(|presets| [(intern!(py, "timeout"), &presets.timeout)].into_py_dict(py));
+        let timeout = timeout.transpose()?;
+        let set = || self.call(intern!(py, "set"), key, Some(value), timeout.as_ref());
+        let since = match self.write.get() {
+            Write::Always | Write::Again => return CLEARS.around(py, key, || set().map(drop)),
+            Write::Fill(since) | Write::Refresh(since) => since,
+        };
+        if CLEARS.was_cleared_since(py, key, since) {
+            return Ok(());
+        }
+        let _within = Filling::begin(CLEARS.fingerprint_of(py, key));
+        set()?;
+        if CLEARS.was_cleared_since(py, key, since) {
+            self.remove(key)?;
+        }
+        Ok(())
+    }
+
+    /// Forget `key`.
+    pub(super) fn delete(&self, key: &Key) -> PyResult<()> {
+        CLEARS.around(self.cache.py(), key, || self.remove(key))
+    }
+
+    fn remove(&self, key: &Key) -> PyResult<()> {
+        self.call(intern!(self.cache.py(), "delete"), key, None, None)
+            .map(drop)
+    }
+
+    /// Call a method as CacheWithPresets does, or as it is. None if a prefix function skips this cache.
+    fn call(
+        &self,
+        name: &Bound<'py, PyString>,
+        key: &Key,
+        value: Option<&Bound<'py, PyAny>>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = self.cache.py();
+        let method = raw::attribute(&self.cache, name.as_unbound())?;
+        let plain = key.object(py).clone();
+        let prefix = self.presets.as_ref().and_then(|it| it.prefix.as_ref());
+        let full = match prefix {
+            None => plain,
+            Some(prefix) => match prefix_text(prefix)? {
+                PrefixText::Text(text) => self.noted(text.add(plain)?),
+                PrefixText::Skip => {
+                    self.asked_for.replace(AskedKey::Skipped);
+                    return Ok(None);
+                }
+            },
+        };
+        let args = match value {
+            None => PyTuple::new(py, [full])?,
+            Some(value) => PyTuple::new(py, [&full, value])?,
+        };
+        match raw::call(&method, &args, keywords) {
+            Ok(returned) => Ok(Some(returned)),
+            // CacheWithPresets stands for what is raised within, too.
+            Err(error) if self.presets.is_some() && is_force_skip(py, &error)? => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn noted(&self, full: Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+        // What is no text, the cache is to refuse.
+        if let Ok(key) = key::pack(&full) {
+            self.asked_for.replace(AskedKey::Other(key));
+        }
+        full
+    }
+
+    /// What tells the values of this tier under one key apart, if anything does.
+    ///
+    /// A backend of Django's may put a tenant's name before each key, by a KEY_FUNCTION of the user's.
+    pub(super) fn asked_for(&self, key: &Key) -> PyResult<AskedKey> {
+        let py = self.cache.py();
+        let asked_for = self.asked_for.borrow().clone();
+        if !may_make_keys(&self.cache)? || matches!(asked_for, AskedKey::Skipped) {
+            return Ok(asked_for);
+        }
+        let function = self.cache.getattr(intern!(py, "key_func"))?;
+        if is_named(
+            &function,
+            "django.core.cache.backends.base",
+            "default_key_func",
+        )? {
+            return Ok(asked_for);
+        }
+        let plain = match &asked_for {
+            AskedKey::Other(key) => {
+                PyString::new(py, &String::from_utf8_lossy(&key.unpack())).into_any()
+            }
+            _ => key.object(py).clone(),
+        };
+        let made = self.cache.call_method1(intern!(py, "make_key"), (plain,))?;
+        Ok(key::pack(&made).map_or(AskedKey::Skipped, AskedKey::Other))
+    }
+}
+
+/// Whether a cache is one of Django's, by its class: asking the object itself for what it may not have
+/// would show.
+fn may_make_keys(cache: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let class = cache.get_type();
+    if is_named(class.as_any(), "django.utils.connection", "ConnectionProxy")? {
+        return Ok(true);
+    }
+    let Some(base) =
+        super::value::loaded(cache.py(), "django.core.cache.backends.base", "BaseCache")?
+    else {
+        return Ok(false);
+    };
+    base.cast_into::<PyType>()
+        .map_or(Ok(false), |base| class.is_subclass(&base))
+}
+
+fn is_named(object: &Bound<'_, PyAny>, module: &str, name: &str) -> PyResult<bool> {
+    let py = object.py();
+    let is = |attribute: &Bound<'_, PyString>, text: &str| {
+        let found = object.getattr_opt(attribute)?;
+        Ok::<_, PyErr>(
+            found.is_some_and(|found| found.extract::<&str>().is_ok_and(|found| found == text)),
+        )
+    };
+    Ok(is(intern!(py, "__name__"), name)? && is(intern!(py, "__module__"), module)?)
+}
+
+/// The order of clears of what lies in tiers in Python.
+struct Clears {
+    generations: Generations,
+    hasher: ahash::RandomState,
+}
+
+static CLEARS: LazyLock<Clears> = LazyLock::new(|| {
+    gate::install();
+    Clears {
+        generations: Generations::new(1_024),
+        hasher: ahash::RandomState::new(),
+    }
+});
+
+thread_local! {
+    /// The key that this thread is filling a tier for: what a tier does for it in tiers of its own, such as
+    /// several as one in Python, clears nothing.
+    static FILLING: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+struct Filling(Option<u64>);
+
+impl Filling {
+    fn begin(key: Option<u64>) -> Self {
+        Self(FILLING.replace(key))
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        FILLING.set(self.0);
+    }
+}
+
+/// Make what is common to all, before there are threads to wait for it.
+pub(super) fn prepare() {
+    LazyLock::force(&CLEARS);
+}
+
+impl Clears {
+    fn fingerprint(&self, key: &PackedKey) -> u64 {
+        self.hasher.hash_one(key.as_bytes())
+    }
+
+    /// None for a key that is no text.
+    fn fingerprint_of(&self, py: Python<'_>, key: &Key) -> Option<u64> {
+        key.packed(py).ok().map(|key| self.fingerprint(key))
+    }
+
+    fn clear(&self, py: Python<'_>, key: &Key) {
+        if let Some(fingerprint) = self.fingerprint_of(py, key)
+            && FILLING.get() != Some(fingerprint)
+        {
+            let _pass = gate::enter();
+            self.generations.lock(fingerprint).clear();
+        }
+    }
+
+    fn was_cleared_since(&self, py: Python<'_>, key: &Key, since: Generation) -> bool {
+        self.fingerprint_of(py, key)
+            .is_some_and(|fingerprint| self.is_over(fingerprint, since))
+    }
+
+    fn is_over(&self, fingerprint: u64, since: Generation) -> bool {
+        let _pass = gate::enter();
+        self.generations.lock(fingerprint).was_cleared_since(since)
+    }
+
+    /// Do what replaces or forgets `key`: what is read before it or meanwhile is void.
+    fn around<T>(&self, py: Python<'_>, key: &Key, op: impl FnOnce() -> T) -> T {
+        self.clear(py, key);
+        let done = op();
+        self.clear(py, key);
+        done
+    }
+}
+
+/// Void what was read before a value was refreshed, in all tiers in Python at once.
+pub(super) fn refreshed(py: Python<'_>, key: &Key) {
+    CLEARS.clear(py, key);
+}
+
+/// Whether a key of tiers in Python was cleared since.
+pub(super) fn was_cleared_since(key: &PackedKey, since: Generation) -> bool {
+    CLEARS.is_over(CLEARS.fingerprint(key), since)
+}
+
+/// Void what was read from tiers in Python, or computed for them, under `key`.
+#[pyfunction]
+#[pyo3(name = "_void")]
+pub(super) fn void(key: &Bound<'_, PyAny>) {
+    CLEARS.clear(key.py(), &Key::from_object(key));
+}
