@@ -286,7 +286,7 @@ mod with_gil {
                 let kept = Python::try_attach(move |py| {
                     // SAFETY: a new reference, or null with an exception set.
                     let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) };
-                    keep(*gap, value)
+                    keep(gap, value)
                 });
                 kept.unwrap_or(value)
             }
@@ -300,7 +300,7 @@ mod with_gil {
 
     /// Keep what a function returned; a new reference to it, or null with an exception set.
     #[inline(never)]
-    fn keep(gap: Gap, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
+    fn keep(gap: Box<Gap>, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
         let Some(value) = value else {
             return null_mut();
         };
