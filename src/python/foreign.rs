@@ -81,16 +81,17 @@ impl<'py> Foreign<'py> {
             .map(|presets| [(intern!(py, "timeout"), &presets.timeout)].into_py_dict(py));
         let timeout = timeout.transpose()?;
         let set = || self.call(intern!(py, "set"), key, Some(value), timeout.as_ref());
+        let fingerprint = CLEARS.fingerprint_of(py, key);
         let since = match self.write.get() {
-            Write::Always | Write::Again => return CLEARS.around(py, key, || set().map(drop)),
+            Write::Always | Write::Again => return CLEARS.around(fingerprint, || set().map(drop)),
             Write::Fill(since) | Write::Refresh(since) => since,
         };
-        if CLEARS.was_cleared_since(py, key, since) {
+        if CLEARS.was_cleared_since(fingerprint, since) {
             return Ok(());
         }
-        let _within = Filling::begin(CLEARS.fingerprint_of(py, key));
+        let _within = Filling::begin(fingerprint);
         set()?;
-        if CLEARS.was_cleared_since(py, key, since) {
+        if CLEARS.was_cleared_since(fingerprint, since) {
             self.remove(key)?;
         }
         Ok(())
@@ -98,7 +99,8 @@ impl<'py> Foreign<'py> {
 
     /// Forget `key`.
     pub(super) fn delete(&self, key: &Key) -> PyResult<()> {
-        CLEARS.around(self.cache.py(), key, || self.remove(key))
+        let fingerprint = CLEARS.fingerprint_of(self.cache.py(), key);
+        CLEARS.around(fingerprint, || self.remove(key))
     }
 
     fn remove(&self, key: &Key) -> PyResult<()> {
@@ -252,8 +254,8 @@ impl Clears {
         key.packed(py).ok().map(|key| self.fingerprint(key))
     }
 
-    fn clear(&self, py: Python<'_>, key: &Key) {
-        if let Some(fingerprint) = self.fingerprint_of(py, key)
+    fn clear(&self, fingerprint: Option<u64>) {
+        if let Some(fingerprint) = fingerprint
             && FILLING.get() != Some(fingerprint)
         {
             let _pass = gate::enter();
@@ -261,38 +263,35 @@ impl Clears {
         }
     }
 
-    fn was_cleared_since(&self, py: Python<'_>, key: &Key, since: Generation) -> bool {
-        self.fingerprint_of(py, key)
-            .is_some_and(|fingerprint| self.is_over(fingerprint, since))
+    fn was_cleared_since(&self, fingerprint: Option<u64>, since: Generation) -> bool {
+        fingerprint.is_some_and(|fingerprint| {
+            let _pass = gate::enter();
+            self.generations.lock(fingerprint).was_cleared_since(since)
+        })
     }
 
-    fn is_over(&self, fingerprint: u64, since: Generation) -> bool {
-        let _pass = gate::enter();
-        self.generations.lock(fingerprint).was_cleared_since(since)
-    }
-
-    /// Do what replaces or forgets `key`: what is read before it or meanwhile is void.
-    fn around<T>(&self, py: Python<'_>, key: &Key, op: impl FnOnce() -> T) -> T {
-        self.clear(py, key);
+    /// Do what replaces or forgets a key: what is read before it or meanwhile is void.
+    fn around<T>(&self, fingerprint: Option<u64>, op: impl FnOnce() -> T) -> T {
+        self.clear(fingerprint);
         let done = op();
-        self.clear(py, key);
+        self.clear(fingerprint);
         done
     }
 }
 
-/// Void what was read before a value was refreshed, in all tiers in Python at once.
-pub(super) fn refreshed(py: Python<'_>, key: &Key) {
-    CLEARS.clear(py, key);
+/// Void what was read from tiers in Python, or computed for them, under `key`.
+pub(super) fn clear(py: Python<'_>, key: &Key) {
+    CLEARS.clear(CLEARS.fingerprint_of(py, key));
 }
 
 /// Whether a key of tiers in Python was cleared since.
 pub(super) fn was_cleared_since(key: &PackedKey, since: Generation) -> bool {
-    CLEARS.is_over(CLEARS.fingerprint(key), since)
+    CLEARS.was_cleared_since(Some(CLEARS.fingerprint(key)), since)
 }
 
-/// Void what was read from tiers in Python, or computed for them, under `key`.
+/// `clear`, for a key given by Python.
 #[pyfunction]
 #[pyo3(name = "_void")]
 pub(super) fn void(key: &Bound<'_, PyAny>) {
-    CLEARS.clear(key.py(), &Key::from_object(key));
+    clear(key.py(), &Key::from_object(key));
 }

@@ -142,7 +142,7 @@ impl Gap {
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
         if matches!(self.fill, Fill::Refresh(..)) {
-            foreign::refreshed(py, key);
+            foreign::clear(py, key);
         }
         if let Some(lead) = self.lead.take() {
             let first = self.asked.0.first().and_then(|first| first.cache.as_ref());
@@ -164,6 +164,23 @@ impl Gap {
             near.insert(py, words, held);
         }
         Ok(())
+    }
+}
+
+impl Gap {
+    /// For the garbage collector. Not what was noted of tiers: that is shared with the flight, which the
+    /// collector does not see.
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.helper)?;
+        match &self.fill {
+            Fill::Key(key) => key.traverse(visit),
+            Fill::Refresh(args, kwargs) => {
+                visit.call(args)?;
+                visit.call(kwargs)
+            }
+            Fill::ByHelper => Ok(()),
+        }
     }
 }
 
@@ -199,20 +216,8 @@ impl OpenGap {
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
-        // What was noted of tiers is shared with the flight, which the collector does not see.
         let visited = self.gap.try_with(|gap| match gap {
-            Some(gap) => {
-                visit.call(&gap.function)?;
-                visit.call(&gap.helper)?;
-                match &gap.fill {
-                    Fill::Key(key) => key.traverse(&visit),
-                    Fill::Refresh(args, kwargs) => {
-                        visit.call(args)?;
-                        visit.call(kwargs)
-                    }
-                    Fill::ByHelper => Ok(()),
-                }
-            }
+            Some(gap) => gap.traverse(&visit),
             None => Ok(()),
         });
         visited.unwrap_or(Ok(()))
@@ -265,7 +270,7 @@ impl Noted {
             Write::Refresh,
             None,
         )?;
-        foreign::refreshed(key.py(), &Key::from_object(key));
+        foreign::clear(key.py(), &Key::from_object(key));
         Ok(())
     }
 

@@ -160,8 +160,9 @@ impl Near {
         Some(object)
     }
 
-    /// The copy for a call that comes down to one short value, unless it is the last one again
-    /// or takes a clock that is not there: by integers and by texts apart, so that what is known of their keys is made use of.
+    /// The copy for a call that comes down to one short value, unless it is the last one again or takes
+    /// a clock that is not there: by integers and by texts apart, so that what is known of their keys is
+    /// made use of.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls of many arguments by turns
     pub(super) fn hit_of_one(

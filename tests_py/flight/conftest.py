@@ -21,6 +21,14 @@ class Crowd:
         """A future of what a call in a thread of its own returns."""
         return self.pool.submit(function, *args, **kwargs)
 
+    def behind(self, gate, function, n):
+        """Calls of `function(1)`: one that has come to the gate, and then `n` that wait for it."""
+        calls = [self.call(function, 1)]
+        gate.await_one()
+        calls += [self.call(function, 1) for _ in range(n)]
+        self.is_waiting(function, n)
+        return calls
+
     def is_waiting(self, function, n):
         """Wait until `n` calls of a function wait for another one."""
         end = time.monotonic() + LIMIT

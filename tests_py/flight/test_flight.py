@@ -63,10 +63,7 @@ class TestThreadsThatMissTheSameKey:
             return [x]
 
         f = cached(compute, cache)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        others = [crowd.call(f, 1) for _ in range(49)]
-        crowd.is_waiting(f, 49)
+        first, *others = crowd.behind(gate, f, 49)
         gate.open()
         assert [[1]] * 50 == [call.result(LIMIT) for call in [first, *others]]
         assert {"computations": 1, "waits": 49, "wait_cycles": 0, "wait_timeouts": 0} == stats(f)
@@ -119,10 +116,7 @@ class TestThreadsThatMissTheSameKey:
             return value
 
         f = cached(compute, cache)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        other = crowd.call(f, 1)
-        crowd.is_waiting(f, 1)
+        first, other = crowd.behind(gate, f, 1)
         gate.open()
         assert [value, value] == [first.result(LIMIT), other.result(LIMIT)]
         assert 1 == stats(f)["computations"]
@@ -135,10 +129,7 @@ class TestThreadsThatMissTheSameKey:
             return [x]
 
         f = cached(compute, cache)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        others = [crowd.call(f, 1) for _ in range(2)]
-        crowd.is_waiting(f, 2)
+        first, *others = crowd.behind(gate, f, 2)
         gate.open()
         values = [call.result(LIMIT) for call in [first, *others]]
         are_shared = isinstance(cache, MemoryCache) and not cache.isolate
@@ -170,10 +161,7 @@ class TestAValueThatOthersCannotHave:
             return threading.Lock()
 
         f = cached(compute, DictTier())
-        calls = [crowd.call(f, 1)]
-        gate.await_one()
-        calls += [crowd.call(f, 1) for _ in range(2)]
-        crowd.is_waiting(f, 2)
+        calls = crowd.behind(gate, f, 2)
         gate.open()
         assert 3 == len({id(call.result(LIMIT)) for call in calls})
 
@@ -183,10 +171,7 @@ class TestAValueThatOthersCannotHave:
             return ...
 
         f = cached(compute, cache)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        other = crowd.call(f, 1)
-        crowd.is_waiting(f, 1)
+        first, other = crowd.behind(gate, f, 1)
         gate.open()
         assert [..., ...] == [first.result(LIMIT), other.result(LIMIT)]
         assert 2 == stats(f)["computations"]
@@ -204,10 +189,7 @@ class TestALeaderThatFails:
             return x
 
         f = cached(compute, cache)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        others = [crowd.call(f, 1) for _ in range(5)]
-        crowd.is_waiting(f, 5)
+        first, *others = crowd.behind(gate, f, 5)
         gate.open()
         with pytest.raises(LookupError, match="the first"):
             first.result(LIMIT)
@@ -226,10 +208,7 @@ class TestALeaderThatFails:
             return x
 
         f = cached(compute, cache, flight_wait=1000)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        other = crowd.call(f, 1)
-        crowd.is_waiting(f, 1)
+        first, other = crowd.behind(gate, f, 1)
         gate.open()
         kept = first.exception(LIMIT)
         assert 1 == other.result(LIMIT)
@@ -247,10 +226,7 @@ class TestALeaderThatFails:
             return x
 
         f = cached(compute, cache, flight_wait=1000)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        other = crowd.call(f, 1)
-        crowd.is_waiting(f, 1)
+        first, other = crowd.behind(gate, f, 1)
         gate.open()
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(tries[0]), ctypes.py_object(SystemExit))
         assert 1 == other.result(LIMIT)
@@ -266,10 +242,7 @@ class TestALeaderThatFails:
             return x
 
         f = cached(compute, Full())
-        calls = [crowd.call(f, 1)]
-        gate.await_one()
-        calls += [crowd.call(f, 1) for _ in range(2)]
-        crowd.is_waiting(f, 2)
+        calls = crowd.behind(gate, f, 2)
         gate.open()
         assert ["disk full"] * 3 == [str(call.exception(LIMIT)) for call in calls]
 
@@ -408,10 +381,7 @@ class TestATierInPython:
             return x
 
         f = cached(compute, tier)
-        first = crowd.call(f, 1)
-        gate.await_one()
-        others = [crowd.call(f, 1) for _ in range(3)]
-        crowd.is_waiting(f, 3)
+        first, *others = crowd.behind(gate, f, 3)
         gate.open()
         assert [1] * 4 == [call.result(LIMIT) for call in [first, *others]]
         assert ["get"] * 4 + ["set"] == tier.calls
@@ -451,10 +421,7 @@ class TestAFlightFromBeforeAClear:
             return x
 
         f = cached(compute, cache)
-        calls = [crowd.call(f, 1)]
-        gate.await_one()
-        calls.append(crowd.call(f, 1))
-        crowd.is_waiting(f, 1)
+        calls = crowd.behind(gate, f, 1)
         f.clear(1)
         gate.open()
         assert [1, 1] == [call.result(LIMIT) for call in calls]
