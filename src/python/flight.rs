@@ -13,7 +13,7 @@ use super::raw::{self, object::Object};
 use super::value;
 use crate::flow::flight::{self, Boarding, Outcome};
 
-pub(super) type Flights = flight::Flights<FlightKey, Arc<Asked>, Object>;
+type Flights = flight::Flights<FlightKey, Arc<Asked>, Object>;
 pub(super) type Lead = flight::Lead<FlightKey, Arc<Asked>, Object>;
 
 /// How often a thread that waits looks for signals.
@@ -24,6 +24,8 @@ const SLICE: Duration = Duration::from_millis(50);
 pub(super) struct Desk {
     /// How long a call waits for other threads, in all; None: never.
     wait: Option<Duration>,
+    /// Computations that are under way.
+    flights: Arc<Flights>,
     pub(super) computations: AtomicU64,
     waits: AtomicU64,
     circles: AtomicU64,
@@ -46,12 +48,16 @@ impl Desk {
         }
     }
 
+    /// How many computations have ended.
+    pub(super) fn landings(&self) -> u64 {
+        self.flights.landings()
+    }
+
     /// Wait for another thread's computation, or have this thread compute. `look` is asked for the value
     /// where it may have been stored meanwhile: `landings` are those from before the tiers were asked.
     pub(super) fn turn<'py>(
         &self,
         py: Python<'py>,
-        flights: &Arc<Flights>,
         landings: u64,
         key: &FlightKey,
         asked: &Arc<Asked>,
@@ -63,9 +69,9 @@ impl Desk {
         let mut begun = None;
         loop {
             let is_current = |other: &Arc<Asked>| other.are_current(asked, key.plain());
-            let wait = match flights.board(key, Arc::clone(asked), is_current) {
+            let wait = match self.flights.board(key, Arc::clone(asked), is_current) {
                 Boarding::Lead(lead) => {
-                    if flights.landings() != landings
+                    if self.flights.landings() != landings
                         && let Some(value) = look()?
                     {
                         return Ok(Turn::Take(value));

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use smallvec::SmallVec;
 
 use super::asked::Asked;
-use super::flight::{self, Desk, Flights, Lead, Turn};
+use super::flight::{self, Desk, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
 use super::raw::attached::Attached;
@@ -27,8 +27,8 @@ pub(super) struct Gap {
     helper: Py<PyAny>,
     asked: Arc<Asked>,
     fill: Fill,
-    /// Computations under way, and how many had ended before the tiers were asked.
-    flights: Option<(Arc<Flights>, u64)>,
+    /// How many computations had ended before the tiers were asked, where others may be under way.
+    landings: Option<u64>,
     /// The flight that waits for the value.
     lead: Option<Lead>,
     /// The front that may have a copy of the value, and under which key.
@@ -58,7 +58,7 @@ impl Gap {
             helper: helper.clone().unbind(),
             asked: Arc::new(asked),
             fill,
-            flights: None,
+            landings: None,
             lead: None,
             near: None,
         }
@@ -79,9 +79,9 @@ impl Gap {
     }
 
     /// The same, where others may be computing the same value.
-    pub(super) fn in_flight(self, flights: &Arc<Flights>, landings: u64) -> Self {
+    pub(super) fn in_flight(self, landings: u64) -> Self {
         Self {
-            flights: Some((Arc::clone(flights), landings)),
+            landings: Some(landings),
             ..self
         }
     }
@@ -94,11 +94,11 @@ impl Gap {
         desk: &Desk,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Fill::Key(key) = &self.fill {
-            if let Some((flights, landings)) = self.flights.take()
+            if let Some(landings) = self.landings.take()
                 && let Some(flight) = self.asked.flight(key.packed(py)?)
             {
                 let look = || self.look(py, flight.plain());
-                match desk.turn(py, &flights, landings, &flight, &self.asked, look)? {
+                match desk.turn(py, landings, &flight, &self.asked, look)? {
                     Turn::Take(value) => return Ok(Some(value)),
                     Turn::Compute(lead) => self.lead = lead,
                 }

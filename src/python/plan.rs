@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 use super::arguments::Arguments;
 use super::bind::{Call, Signature};
 use super::codes::Coder;
-use super::flight::Flights;
 use super::guard::HELPER_KEYS;
 use super::key::Key;
 use super::local;
@@ -52,8 +51,6 @@ pub(super) struct Made {
     pub(super) vary_on: VaryOn,
     /// None for a helper whose calls go through its own methods.
     pub(super) skip: Option<Skip>,
-    /// Computations that are under way.
-    pub(super) flights: Arc<Flights>,
 }
 
 pub(super) enum VaryOn {
@@ -228,7 +225,6 @@ impl Made {
                 .and_then(|prefix| prefix.to_str().map(KeyPrefix::new).map(Arc::new).ok()),
             vary_on,
             skip: None,
-            flights: Arc::default(),
             sources: attributes
                 .iter()
                 .map(|value| value.clone().map(Bound::unbind))

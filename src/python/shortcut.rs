@@ -215,7 +215,7 @@ impl Shortcut {
     ) -> PyResult<Answer<'py>> {
         let helper = slf.get().helper.bind(slf.py());
         match slf.get().take(helper)? {
-            Some(armed) => armed.find(helper, arguments),
+            Some(armed) => armed.find(&slf.get().desk, helper, arguments),
             None => Ok(Answer::Gap(Box::new(Gap::open(helper)))),
         }
     }
@@ -299,6 +299,7 @@ impl Armed {
     /// What there is for a call: in the front, or in the tiers.
     fn find<'py>(
         &self,
+        desk: &Desk,
         helper: &Bound<'py, PyAny>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Answer<'py>> {
@@ -344,13 +345,21 @@ impl Armed {
             Some(key) => key,
             None => made.key_of(helper, &values, false)?,
         };
-        Self::ask(made, helper, key, near.map(|near| (near, local)), known)
+        Self::ask(
+            made,
+            desk,
+            helper,
+            key,
+            near.map(|near| (near, local)),
+            known,
+        )
     }
 
     /// Ask the tiers. Apart from `find`, so that its stack is free while they are asked.
     #[inline(never)]
     fn ask<'py>(
         made: &Made,
+        desk: &Desk,
         helper: &Bound<'py, PyAny>,
         key: Key,
         mut near: Option<(&Arc<Near>, LocalKey)>,
@@ -363,7 +372,7 @@ impl Armed {
         if debug {
             logging::debug(py, "{}", key.object(py))?;
         }
-        let landings = made.flights.landings();
+        let landings = desk.landings();
         let asked = match tiered::get(made.cache(py)?, &key, known)? {
             tiered::Answer::Value(value, held) => {
                 if let (Some((near, local)), Some(held)) = (&mut near, held) {
@@ -374,7 +383,7 @@ impl Armed {
             tiered::Answer::Nothing(asked) => asked,
         };
         let gap = Gap::new(made.function(py)?, helper, asked, Fill::Key(key));
-        let gap = gap.with_copy(near).in_flight(&made.flights, landings);
+        let gap = gap.with_copy(near).in_flight(landings);
         Ok(Answer::Gap(Box::new(gap)))
     }
 }

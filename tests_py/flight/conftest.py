@@ -1,5 +1,6 @@
 """For tests of calls at the same time: threads that are told apart, and moments that are waited for."""
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +64,11 @@ class Gate:
 
 
 @pytest.fixture
+def new_gate():
+    return Gate
+
+
+@pytest.fixture
 def gate():
     return Gate()
 
@@ -71,3 +77,12 @@ def gate():
 def gates():
     """Two more of them."""
     return Gate(), Gate()
+
+
+@pytest.fixture
+def switching_often():
+    """Threads take turns after each few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

@@ -55,6 +55,26 @@ def cached(function, cache, **options):
 
 
 class TestThreadsThatMissTheSameKey:
+    def test_compute_once_in_a_functions_first_calls(self, crowd, new_gate, switching_often):
+        """When each thread comes upon a function that has not been called before."""
+        for gate in (new_gate() for _ in range(200)):
+            start = threading.Barrier(3)
+
+            def compute(x, gate=gate):
+                gate.stop()
+                return x
+
+            f = cached(compute, MemoryCache())
+
+            def call(start=start, f=f):
+                start.wait(LIMIT)
+                return f(1)
+
+            calls = [crowd.call(call) for _ in range(3)]
+            crowd.is_waiting(f, 2)
+            gate.open()
+            assert [1] * 3 == [call.result(LIMIT) for call in calls]
+
     def test_compute_once(self, cache, crowd, gate):
         """Fifty threads on a cold key: one call."""
 
