@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyType};
 
 use super::memory_cache::MemoryCache;
 use super::raw;
+use super::raw::words::Words;
 
 /// The methods of some classes as they were when the classes were made.
 pub(super) struct Seal {
@@ -67,14 +68,15 @@ impl Seal {
 
     /// Have changes of the sealed class noticed, and of an object's own attributes. False where that
     /// cannot be had.
-    pub(super) fn watch(&self, object: &Bound<'_, PyAny>) -> bool {
+    pub(super) fn watch(&self, object: &Bound<'_, PyAny>, words: &mut Words) -> bool {
         let class = self
             .originals
             .get(object.py())
             .map(|(class, _)| class.bind(object.py()));
-        class.is_some_and(watch_class)
+        class.is_some_and(|class| watch_class(class, words))
             && (!self.has_dict
-                || raw::ordinary_dict(object).is_some_and(|dict| raw::watch::watch(&dict)))
+                || raw::ordinary_dict(object)
+                    .is_some_and(|dict| raw::watch::watch_attributes(object, &dict, words)))
     }
 
     fn is_unchanged(&self, class: &Bound<'_, PyType>) -> bool {
@@ -121,8 +123,8 @@ impl Seal {
 
 /// Have changes of a class noticed. False where that cannot be had, or no more: a class that was
 /// changed too often has no version left, and no watcher is told of its changes.
-pub(super) fn watch_class(class: &Bound<'_, PyType>) -> bool {
-    raw::version_tag(class) != 0 && raw::watch::watch_class(class)
+pub(super) fn watch_class(class: &Bound<'_, PyType>, words: &mut Words) -> bool {
+    raw::version_tag(class) != 0 && raw::watch::watch_class(class, words)
 }
 
 /// `MemoryCache`.

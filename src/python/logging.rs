@@ -66,23 +66,27 @@ static QUIET_AT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Whether it is known that nobody wants debug lines.
 #[inline]
-pub(super) fn is_quiet() -> bool {
-    QUIET_AT.load(Ordering::Relaxed) == u64::from(watch::logger_changes())
+pub(super) fn is_quiet(py: Python<'_>) -> bool {
+    watch::logger_changes(py) == Some(QUIET_AT.load(Ordering::Relaxed))
 }
 
 /// Whether the logger `quickcache` takes debug lines now, or a test has put something in the place
 /// of its `debug`.
 pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
-    if is_quiet() {
+    if is_quiet(py) {
         return Ok(false);
     }
     let parts = parts(py)?;
-    let changes = watch::logger_changes();
+    let changes = watch::logger_changes(py);
     let enabled = wants_debug(py, parts)?;
     // `isEnabledFor` remembers its answer unless the logger is disabled; either way, what would
     // change it changes one of the dicts.
-    if !enabled && parts.are_watched && changes == watch::logger_changes() {
-        QUIET_AT.store(u64::from(changes), Ordering::Relaxed);
+    if let Some(changes) = changes
+        && !enabled
+        && parts.are_watched
+        && watch::logger_changes(py) == Some(changes)
+    {
+        QUIET_AT.store(changes, Ordering::Relaxed);
     }
     Ok(enabled)
 }

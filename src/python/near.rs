@@ -145,17 +145,17 @@ impl Near {
         &self,
         py: Python<'_>,
         signature: &Signature,
-        call: &Vector<'_, '_>,
+        arguments: &Arguments<'_, '_>,
         memo: &mut Memo,
     ) -> Option<Object> {
         let way = self.way.as_ref()?;
         let mut key = LocalKey::new();
-        if !way.write(&mut key, py, signature, &call.arguments()) {
+        if !way.write(&mut key, py, signature, arguments) {
             return None;
         }
         let (object, seat) = self.find(py, key.finish())?;
         if way.has_memo && memo.is_worth_it(seat) {
-            memo.note(way, signature, &call.arguments(), seat);
+            memo.note(way, signature, arguments, seat);
         }
         Some(object)
     }

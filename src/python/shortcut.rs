@@ -5,6 +5,7 @@
 //! any change of what a call goes through (a patched method, another cache), the shortcut is armed
 //! anew, or leaves the call to the helper's methods.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -57,7 +58,7 @@ struct Armed {
     /// What is as it was, but for what is watched.
     words: Words,
     /// The changes of what is watched, when this was made; None where changes are not noticed.
-    changes: Option<u32>,
+    changes: Option<u64>,
     near: Option<Arc<Near>>,
     /// Whether nobody wanted debug lines then.
     is_quiet: bool,
@@ -85,8 +86,8 @@ impl Armed {
     /// Whether all is as it was when this was made.
     #[inline(always)]
     #[allow(clippy::inline_always)] // a call would have each hit save registers
-    fn stands(&self, _py: Python<'_>) -> bool {
-        self.changes == Some(watch::changes()) && self.words.are_as_before()
+    fn stands(&self, py: Python<'_>) -> bool {
+        self.changes.is_some() && self.changes == watch::changes(py) && self.words.are_as_before()
     }
 
     /// Whether the helper's attributes lie in the dict that is watched. Asked where there is time for it.
@@ -195,7 +196,7 @@ impl Shortcut {
     pub(super) fn near_hit<'py>(
         &self,
         py: Python<'py>,
-        call: &Vector<'_, 'py>,
+        arguments: &Arguments<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let object = self.armed.with(py, |hot| {
             let Hot { armed, memo } = hot.as_mut()?;
@@ -203,32 +204,53 @@ impl Shortcut {
             if !armed.is_quiet || !armed.stands(py) {
                 return None;
             }
-            near.hit(py, armed.plan.get().signature()?, call, memo)
+            near.hit(py, armed.plan.get().signature()?, arguments, memo)
         })??;
         read(object, py)
     }
 
+    /// What the front has for a call, for the body of a function that has no entry.
+    #[cfg(not(Py_3_12))]
+    fn hit<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+        let object = Vector::of(arguments).and_then(|call| match self.hit_again(py, &call) {
+            Again::Hit(object) => Some(object),
+            Again::Clock => self.hit_by_clock(py, &call),
+            Again::Other => self.hit_of_one(py, &call),
+        });
+        match object {
+            Some(object) => read(object, py),
+            None => self.near_hit(py, arguments),
+        }
+    }
+
     /// What there is for a call.
+    #[inline(never)]
     pub(super) fn find<'py>(
         slf: &Bound<'py, Self>,
         arguments: &Arguments<'_, 'py>,
     ) -> PyResult<Answer<'py>> {
         let helper = slf.get().helper.bind(slf.py());
-        match slf.get().take(helper)? {
+        or_leave_it(helper, || match slf.get().take(helper)? {
             Some(armed) => armed.find(&slf.get().desk, helper, arguments),
-            None => Ok(Answer::Gap(Box::new(Gap::open(helper)))),
-        }
+            None => Ok(Answer::of_helper(helper)),
+        })
     }
 
     /// Wait for another thread's computation, if there is one. Not while a call is noted as under way.
-    pub(super) fn board<'py>(&self, py: Python<'py>, answer: Answer<'py>) -> PyResult<Answer<'py>> {
-        match answer {
-            Answer::Gap(mut gap) => Ok(match gap.board(py, &self.desk)? {
-                Some(value) => Answer::Value(value),
-                None => Answer::Gap(gap),
-            }),
-            value @ Answer::Value(_) => Ok(value),
-        }
+    #[inline(never)]
+    pub(super) fn board<'py>(slf: &Bound<'py, Self>, answer: Answer<'py>) -> PyResult<Answer<'py>> {
+        let Answer::Gap(mut gap) = answer else {
+            return Ok(answer);
+        };
+        let helper = slf.get().helper.bind(slf.py());
+        or_leave_it(helper, || {
+            let value = gap.board(slf.py(), &slf.get().desk)?;
+            Ok(value.map_or(Answer::Gap(gap), Answer::Value))
+        })
     }
 
     /// Take what a call needs, made anew if anything has changed. None if the call is to go through
@@ -253,25 +275,29 @@ impl Shortcut {
         if !may_shortcut(helper) {
             return Ok(None);
         }
+        let wants_debug = logging::debug_enabled(py)?;
         // Noted first: whatever changes from here on makes the next call come here again.
-        let changes = watch::changes();
+        let changes = watch::changes(py);
         let dict = raw::ordinary_dict(helper);
-        let is_watched = watch_class(&helper.get_type()) && dict.as_ref().is_some_and(watch::watch);
+        let mut words = Words::default();
+        words.class_of(helper);
+        let is_watched = watch_class(&helper.get_type(), &mut words)
+            && dict
+                .as_ref()
+                .is_some_and(|dict| watch::watch_attributes(helper, dict, &mut words));
         let plan = Plan::of(helper)?;
         let made = plan.get().made()?;
         if made.skip.is_none() {
             return Ok(None);
         }
         let first = FirstMemory::of(made.cache(py)?)?;
-        let mut words = Words::default();
-        words.class_of(helper);
         let is_watched = made.note(py, &mut words)
             && is_watched
             && first.as_ref().is_none_or(|first| first.is_watched);
         if let Some(first) = &first {
             words.append(&first.words);
         }
-        let is_quiet = !logging::debug_enabled(py)? && logging::is_quiet();
+        let is_quiet = !wants_debug && logging::is_quiet(py);
         let known = self.armed.with(py, Option::take).flatten();
         let known = known.as_ref().map(|hot| &hot.armed);
         let known = known.filter(|known| known.plan.is(&plan));
@@ -282,7 +308,7 @@ impl Shortcut {
             plan: plan.clone().unbind(),
             words,
             dict: dict.map_or(0, |dict| dict.as_ptr().addr()),
-            changes: is_watched.then_some(changes),
+            changes: changes.filter(|_| is_watched),
             is_quiet,
         });
         let _old = self.armed.with(py, |place| {
@@ -433,10 +459,15 @@ pub(super) fn find<'py>(
     args: &Bound<'py, PyTuple>,
     kwargs: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let arguments = Arguments::of(args, kwargs);
     let py = shortcut.py();
+    let arguments = Arguments::of(args, kwargs);
+    // Elsewhere the entry has looked.
+    #[cfg(not(Py_3_12))]
+    if let Some(value) = shortcut.get().hit(py, &arguments) {
+        return value;
+    }
     let found = Shortcut::find(shortcut, &arguments)?;
-    match shortcut.get().board(py, found)? {
+    match Shortcut::board(shortcut, found)? {
         Answer::Value(value) => Ok(value),
         Answer::Gap(gap) => Ok(Bound::new(py, OpenGap::new(py, *gap))?.into_any()),
     }
@@ -502,11 +533,19 @@ impl Armed {
 }
 
 impl<'py> Answer<'py> {
-    /// After a panic: the call goes through the helper's methods.
-    pub(super) fn panicked(shortcut: &Bound<'py, Shortcut>) -> Self {
-        let py = shortcut.py();
-        log::error!(target: "quickcache", "a call in Rust panicked, and is left to Python");
-        let helper = shortcut.get().helper.bind(py);
+    /// The call is to go through the helper's methods.
+    fn of_helper(helper: &Bound<'py, PyAny>) -> Self {
         Self::Gap(Box::new(Gap::open(helper)))
     }
+}
+
+/// An answer; after a panic, one that leaves the call to the helper's methods.
+fn or_leave_it<'py>(
+    helper: &Bound<'py, PyAny>,
+    answer: impl FnOnce() -> PyResult<Answer<'py>>,
+) -> PyResult<Answer<'py>> {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+        log::error!(target: "quickcache", "a call in Rust panicked, and is left to Python");
+        Ok(Answer::of_helper(helper))
+    })
 }

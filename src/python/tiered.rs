@@ -440,8 +440,8 @@ impl FirstMemory {
         let mut through = SmallVec::new();
         let mut words = Words::default();
         let mut note = |seal: &Seal, object: &Bound<'_, PyAny>, words: &mut Words| {
-            is_watched &= seal.watch(object);
             words.class_of(object);
+            is_watched &= seal.watch(object, words);
             through.push(object.clone().unbind());
         };
         if TIERED_CACHE.holds_for(cache) {

@@ -27,7 +27,6 @@ mod with_gil {
     use std::sync::atomic::{AtomicPtr, Ordering};
 
     use super::{Borrowed, Bound, PyFunction, Python, ffi};
-    use crate::python::arguments::Arguments;
     use crate::python::gap::Gap;
     use crate::python::raw::object::{Kind, Object};
     use crate::python::raw::vector::Vector;
@@ -250,7 +249,9 @@ mod with_gil {
         shortcut: Borrowed<'_, '_, Shortcut>,
         call: &Vector<'_, '_>,
     ) -> Option<*mut ffi::PyObject> {
-        let found = shortcut.get().near_hit(py, call)?;
+        let look = || shortcut.get().near_hit(py, &call.arguments());
+        // After a panic the tiers are asked.
+        let found = catch_unwind(AssertUnwindSafe(look)).unwrap_or_default()?;
         Some(answered(py, found))
     }
 
@@ -333,33 +334,12 @@ mod with_gil {
         if !shortcut.get().begin() {
             return Next::Run;
         }
-        let found = find(&shortcut, &arguments);
+        let found = Shortcut::find(&shortcut, &arguments);
         shortcut.get().end();
-        match found.and_then(|found| board(&shortcut, found)) {
+        match found.and_then(|found| Shortcut::board(&shortcut, found)) {
             Ok(Answer::Value(value)) => Next::Return(value.into_ptr()),
             Ok(Answer::Gap(gap)) => Next::Fill(gap),
             Err(error) => Next::Return(answered(py, Err(error))),
-        }
-    }
-
-    #[inline(never)]
-    fn find<'py>(
-        shortcut: &Bound<'py, Shortcut>,
-        arguments: &Arguments<'_, 'py>,
-    ) -> PyResult<Answer<'py>> {
-        match catch_unwind(AssertUnwindSafe(|| Shortcut::find(shortcut, arguments))) {
-            Ok(found) => found,
-            Err(_) => Ok(Answer::panicked(shortcut)),
-        }
-    }
-
-    #[inline(never)]
-    fn board<'py>(shortcut: &Bound<'py, Shortcut>, found: Answer<'py>) -> PyResult<Answer<'py>> {
-        match catch_unwind(AssertUnwindSafe(|| {
-            shortcut.get().board(shortcut.py(), found)
-        })) {
-            Ok(found) => found,
-            Err(_) => Ok(Answer::panicked(shortcut)),
         }
     }
 

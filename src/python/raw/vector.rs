@@ -41,6 +41,17 @@ impl<'a, 'py> Vector<'a, 'py> {
         }
     }
 
+    /// Arguments that are all given by place.
+    #[cfg(not(Py_3_12))]
+    pub(in crate::python) fn of(arguments: &Arguments<'a, 'py>) -> Option<Self> {
+        let positional = arguments.positional();
+        matches!(arguments.keywords(), Keywords::None).then(|| Self {
+            all: positional.as_ptr(),
+            positional: positional.len(),
+            names: None,
+        })
+    }
+
     /// The argument, if there is one, by place.
     #[inline(always)]
     #[allow(clippy::inline_always)] // two comparisons

@@ -7,7 +7,12 @@ use smallvec::SmallVec;
 
 /// Words, and what was in them. Whoever has these keeps alive the objects that they are of.
 #[derive(Default)]
-pub(in crate::python) struct Words(SmallVec<[(*const usize, usize); 8]>);
+pub(in crate::python) struct Words {
+    words: SmallVec<[(*const usize, usize); 8]>,
+    /// Versions of classes, compared after the words.
+    #[cfg(not(Py_3_12))]
+    classes: SmallVec<[(*const u32, u32); 4]>,
+}
 
 // SAFETY: addresses, which are read while attached to the interpreter.
 unsafe impl Send for Words {}
@@ -24,7 +29,7 @@ impl Words {
         const { assert!(size_of::<T>() == size_of::<usize>()) };
         let word = word.cast::<usize>();
         // SAFETY: as the caller says.
-        self.0.push((word, unsafe { *word }));
+        self.words.push((word, unsafe { *word }));
     }
 
     /// Note an object's class.
@@ -55,18 +60,64 @@ impl Words {
         }
     }
 
+    /// Note which dict an object has its attributes in, and that dict's version. False for an object that
+    /// has them elsewhere.
+    #[cfg(not(Py_3_12))]
+    pub(super) fn attributes_of(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        dict: &Bound<'_, pyo3::types::PyDict>,
+    ) -> bool {
+        unsafe extern "C" {
+            fn _PyObject_GetDictPtr(object: *mut ffi::PyObject) -> *mut *mut ffi::PyObject;
+        }
+        // SAFETY: a live object; null where it has no place for a dict.
+        let place = unsafe { _PyObject_GetDictPtr(object.as_ptr()) };
+        // SAFETY: in the object itself.
+        if size_of::<usize>() < 8 || place.is_null() || unsafe { *place } != dict.as_ptr() {
+            return false;
+        }
+        let dict = dict.as_ptr().cast::<ffi::PyDictObject>();
+        // SAFETY: in the object itself; and in the dict, which the object keeps alive while the word
+        // before is as it was.
+        unsafe {
+            self.note(place);
+            self.note((&raw const (*dict).ma_version_tag).cast::<usize>());
+        }
+        true
+    }
+
+    /// Note the version of a class that is kept alive while the words are as they were.
+    #[cfg(not(Py_3_12))]
+    pub(super) fn version_of_class(&mut self, class: &Bound<'_, pyo3::types::PyType>) {
+        // SAFETY: in a live class.
+        let version = unsafe { &raw const (*class.as_type_ptr()).tp_version_tag };
+        // SAFETY: as above.
+        self.classes.push((version, unsafe { *version }));
+    }
+
     /// Note what others have noted.
     pub(in crate::python) fn append(&mut self, others: &Self) {
-        self.0.extend_from_slice(&others.0);
+        self.words.extend_from_slice(&others.words);
+        #[cfg(not(Py_3_12))]
+        self.classes.extend_from_slice(&others.classes);
     }
 
     /// Whether all are as they were. Asked while attached.
     #[inline(always)]
     #[allow(clippy::inline_always)] // of each hit
     pub(in crate::python) fn are_as_before(&self) -> bool {
-        self.0.iter().all(|&(word, known)| {
+        let are_words = self.words.iter().all(|&(word, known)| {
             // SAFETY: of an object that is kept alive; it can be read if those before are as they were.
             known == unsafe { *word }
-        })
+        });
+        #[cfg(not(Py_3_12))]
+        // SAFETY: of classes that are kept alive by what the words are of.
+        let are_words = are_words
+            && self
+                .classes
+                .iter()
+                .all(|&(version, known)| known == unsafe { *version });
+        are_words
     }
 }
