@@ -445,10 +445,20 @@ def lint() -> None:
     env = {"PYO3_PYTHON": preferred().path}
     check("lint: clippy without Python", *clippy, "--no-default-features", "--", "-D", "warnings")
     check("lint: clippy with Python", *clippy, "--", "-D", "warnings", env=env)
+    own = ("--target-dir", TARGET / "free-threaded", "--", "-D", "warnings")
+    check("lint: clippy free-threaded", "cargo", "clippy", "--locked", *own, env=free_threaded())
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     schema = ("--builtin-schema", "vendor.github-workflows")
     check("lint: workflows' form", python, "-m", "check_jsonschema", *schema, *workflows)
     check("lint: workflows' security", python.with_name("zizmor"), "--offline", "--no-progress", ".github")
+
+
+def free_threaded() -> dict[str, str]:
+    """Settings by which PyO3 builds for a CPython without a GIL, which need not be there."""
+    facts = "implementation=CPython\nversion=3.14\nshared=true\nbuild_flags=Py_GIL_DISABLED\n"
+    file = BUILD / "free-threaded.txt"
+    file.write_text(facts + "suppress_build_script_link_lines=true\n", encoding="utf-8")
+    return {"PYO3_CONFIG_FILE": str(file)}
 
 
 def reformat() -> None:

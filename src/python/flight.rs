@@ -48,6 +48,11 @@ impl Desk {
         }
     }
 
+    /// Whether calls wait for other threads at all.
+    pub(super) fn has_flights(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// How many computations have ended.
     pub(super) fn landings(&self) -> u64 {
         self.flights.landings()

@@ -94,7 +94,8 @@ impl Gap {
         desk: &Desk,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Fill::Key(key) = &self.fill {
-            if let Some(landings) = self.landings.take()
+            if desk.has_flights()
+                && let Some(landings) = self.landings.take()
                 && let Some(flight) = self.asked.flight(key.packed(py)?)
             {
                 let look = || self.look(py, flight.plain());

@@ -41,8 +41,14 @@ pub(super) fn has_code(function: &Bound<'_, PyFunction>, code: &Py<PyAny>) -> bo
 /// The function's defaults for its last positional parameters; None where it has none.
 #[inline]
 pub(super) fn defaults<'py>(function: &Bound<'py, PyFunction>) -> Option<Bound<'py, PyTuple>> {
+    // Without a GIL another thread may replace them meanwhile.
+    #[cfg(Py_GIL_DISABLED)]
+    let defaults = function
+        .getattr(intern!(function.py(), "__defaults__"))
+        .ok();
     // SAFETY: a live function object, whose field is null, None or a tuple; a new reference is taken
     // while attached, before anything can change the field.
+    #[cfg(not(Py_GIL_DISABLED))]
     let defaults = unsafe {
         let defaults = (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_defaults;
         Bound::from_borrowed_ptr_or_opt(function.py(), defaults)
@@ -53,6 +59,9 @@ pub(super) fn defaults<'py>(function: &Bound<'py, PyFunction>) -> Option<Bound<'
 /// How many defaults the function has for its last positional parameters.
 #[inline]
 pub(super) fn count_of_defaults(function: &Bound<'_, PyFunction>) -> usize {
+    if cfg!(Py_GIL_DISABLED) {
+        return defaults(function).map_or(0, |defaults| defaults.len());
+    }
     // SAFETY: a live function object, whose field is null, None or a tuple; nothing runs between.
     let count = unsafe {
         let defaults = (*function.as_ptr().cast::<ffi::PyFunctionObject>()).func_defaults;

@@ -110,6 +110,10 @@ pub(in crate::python) fn items<'a, 'py>(
 /// Whether a list has exactly these objects in it.
 #[inline]
 pub(in crate::python) fn has_in_it(list: &Bound<'_, PyList>, objects: &[Py<PyAny>]) -> bool {
+    if cfg!(Py_GIL_DISABLED) {
+        let items = list.iter().map(|item| item.as_ptr());
+        return items.eq(objects.iter().map(Py::as_ptr));
+    }
     list.len() == objects.len()
         && objects.iter().enumerate().all(|(place, object)| {
             // SAFETY: a live list of that length, read while attached; the item is only compared.

@@ -47,6 +47,10 @@ impl Words {
 
     /// Note how long a list is, and the first few of its items.
     pub(in crate::python) fn items_of(&mut self, list: &Bound<'_, PyList>, items: usize) {
+        // Without a GIL another thread may change it meanwhile, and nobody compares words.
+        if cfg!(Py_GIL_DISABLED) {
+            return;
+        }
         let length = list.len();
         let list = list.as_ptr().cast::<ffi::PyListObject>();
         // SAFETY: in the object itself; and the items are where the list says, as many as it says, both
