@@ -1,6 +1,5 @@
 """The call in Rust is an exact shortcut for the helper's methods, and yields to any change of them."""
 
-import gc
 import logging
 import subprocess
 import sys
@@ -46,25 +45,6 @@ class Owner:
         self.id = id_
 
 
-def entered(call):
-    """The names of the Python functions that `call` enters, itself not counted."""
-    names = []
-
-    def note(frame, event, arg):
-        if event == "call":
-            names.append(frame.f_code.co_qualname)
-
-    before = sys.getprofile()
-    gc.disable()  # which calls functions of its own, such as those of hypothesis
-    sys.setprofile(note)
-    try:
-        call()
-    finally:
-        sys.setprofile(before)
-        gc.enable()
-    return names[1:]
-
-
 def decorated(cache, **options):
     """A decorated function that counts its computations."""
 
@@ -87,39 +67,37 @@ OWNER = Owner("x")
 ARGUMENTS = ["text", OWNER, {"d": (1, 2.5, None), "e": {"set", True}}]
 
 
-def call_of(compute):
-    return lambda: compute(*ARGUMENTS)
-
-
 class TestAHit:
-    def test_enters_no_python_function_but_the_decorated_one(self, compute):
+    def test_enters_no_python_function_but_the_decorated_one(self, compute, entered):
         """Were a class not sealed or its tag not found again, each hit would run the methods in Python."""
         compute(*ARGUMENTS)
 
         for _ in range(3):
-            assert set(entered(call_of(compute))) <= {compute.__code__.co_qualname}
+            assert set(entered(compute, *ARGUMENTS)) <= {compute.__code__.co_qualname}
 
-    def test_is_seen_to_enter_others_when_they_are_entered(self, compute):
+    def test_is_seen_to_enter_others_when_they_are_entered(self, compute, entered):
         """That the test above can fail."""
         compute(*ARGUMENTS)
         with mock.patch.object(QuickCacheHelper, "get_cache_key", QuickCacheHelper.get_cache_key):
             pass
         compute.clear.__self__.get_cache_key = compute.get_cache_key
 
-        assert {"QuickCacheHelper.call", "QuickCacheHelper.get_cache_key"} <= set(entered(call_of(compute)))
+        assert {"QuickCacheHelper.call", "QuickCacheHelper.get_cache_key"} <= set(
+            entered(compute, *ARGUMENTS)
+        )
 
-    def test_takes_the_shortcut_again_after_many_patches(self, compute):
+    def test_takes_the_shortcut_again_after_many_patches(self, compute, entered):
         compute(*ARGUMENTS)
         for name in ("call", "skip", "get_cache_key", "_serialize_for_key", "_hash"):
             with mock.patch.object(QuickCacheHelper, name):
                 pass
 
-        assert set(entered(call_of(compute))) <= {compute.__code__.co_qualname}
+        assert set(entered(compute, *ARGUMENTS)) <= {compute.__code__.co_qualname}
 
-    def test_of_a_miss_enters_the_function_alone(self, compute):
+    def test_of_a_miss_enters_the_function_alone(self, compute, entered):
         functions = {compute.__code__.co_qualname, compute.__wrapped__.__code__.co_qualname}
 
-        assert functions >= set(entered(call_of(compute)))
+        assert functions >= set(entered(compute, *ARGUMENTS))
 
 
 METHODS = {
@@ -141,25 +119,25 @@ def shows(name, compute, patched):
 
 class TestPatches:
     @pytest.mark.parametrize("name", METHODS)
-    def test_of_the_class_take_effect_at_once_and_are_undone(self, compute, name):
+    def test_of_the_class_take_effect_at_once_and_are_undone(self, compute, name, entered):
         expected = compute(*ARGUMENTS)
         for _ in range(3):
             with mock.patch.object(QuickCacheHelper, name, return_value="patched") as patched:
                 assert shows(name, compute, patched)
             assert not shows(name, compute, patched)
-            assert set(entered(call_of(compute))) <= {compute.__code__.co_qualname}
+            assert set(entered(compute, *ARGUMENTS)) <= {compute.__code__.co_qualname}
         compute.clear(*ARGUMENTS)
         assert expected[:3] == compute(*ARGUMENTS)[:3]
 
     @pytest.mark.parametrize("name", [name for name in METHODS if name != "__call__"])
-    def test_of_an_instance_take_effect_at_once_and_are_undone(self, compute, name):
+    def test_of_an_instance_take_effect_at_once_and_are_undone(self, compute, name, entered):
         compute(*ARGUMENTS)
         helper = compute.clear.__self__
         for _ in range(3):
             with mock.patch.object(helper, name, return_value="patched") as patched:
                 assert shows(name, compute, patched)
             assert not shows(name, compute, patched)
-            assert set(entered(call_of(compute))) <= {compute.__code__.co_qualname}
+            assert set(entered(compute, *ARGUMENTS)) <= {compute.__code__.co_qualname}
 
     def test_of_one_instance_leave_others_alone(self):
         one, other = (decorated(MemoryCache()) for _ in range(2))
@@ -248,7 +226,7 @@ class TestPatches:
 
 
 class TestDebugLogging:
-    def test_has_its_lines_while_it_is_on(self, compute, caplog):
+    def test_has_its_lines_while_it_is_on(self, compute, caplog, entered):
         expected = compute(*ARGUMENTS)
         for _ in range(2):
             with caplog.at_level(logging.DEBUG, "quickcache"):
@@ -259,7 +237,7 @@ class TestDebugLogging:
             caplog.clear()
             assert expected == compute(*ARGUMENTS)
             assert [] == caplog.messages
-            assert set(entered(call_of(compute))) <= {compute.__code__.co_qualname}
+            assert set(entered(compute, *ARGUMENTS)) <= {compute.__code__.co_qualname}
 
     def test_is_noticed_however_it_is_switched_on(self, compute, caplog):
         compute(*ARGUMENTS)
@@ -325,11 +303,11 @@ class TestBothWays:
 
         assert told(open_way) == told(lambda compute: compute)
 
-    def test_enter_python_or_not(self):
+    def test_enter_python_or_not(self, entered):
         compute = decorated(MemoryCache())
         compute(*ARGUMENTS)
-        short = entered(call_of(compute))
-        long = entered(call_of(open_way(compute)))
+        short = entered(compute, *ARGUMENTS)
+        long = entered(open_way(compute), *ARGUMENTS)
 
         assert len(short) < len(long)
 

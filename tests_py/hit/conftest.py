@@ -1,6 +1,5 @@
 """Hits that have become hot, and programs of their own for what could crash or hang the tests."""
 
-import gc
 import subprocess
 import sys
 import textwrap
@@ -57,27 +56,3 @@ def hot():
         return found[-1]
 
     return heat
-
-
-@pytest.fixture(scope="session")
-def entered():
-    """The names of the Python functions that a call enters."""
-
-    def note_all(call, *args, **kwargs):
-        names = []
-
-        def note(frame, event, arg):
-            if event == "call":
-                names.append(frame.f_code.co_qualname)
-
-        before = sys.getprofile()
-        gc.disable()  # which calls functions of its own, such as those of hypothesis
-        sys.setprofile(note)
-        try:
-            call(*args, **kwargs)
-        finally:
-            sys.setprofile(before)
-            gc.enable()
-        return names
-
-    return note_all
