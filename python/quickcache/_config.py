@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from . import _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
+from ._native import _Desk as Desk
 from ._native import _find as find
 from ._native import _Gap as Gap
 from ._native import _seconds_of
@@ -110,20 +111,19 @@ def decorator(
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
-        shortcut = Shortcut(helper, flight_wait)
+        desk = Desk(flight_wait)
+        shortcut = Shortcut(helper, desk)
+        if isinstance(helper, QuickCacheHelper):
+            vars(helper)["_desk"] = desk
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
             found = find(shortcut, args, kwargs)
             if type(found) is not Gap:
                 return found
-            try:
+            with found:
                 content = found.function(*args, **kwargs)
-            except BaseException:
-                # Now, and not when the exception's traceback is let go of.
-                found.fail()
-                raise
-            found.keep(content)
+                found.keep(content)
             return content
 
         cached: Any = inner
@@ -149,7 +149,7 @@ def stats(function: Callable[..., Any]) -> FunctionStats:
     plain = getattr(function, "__func__", function)
     for cell in getattr(plain, "__closure__", None) or ():
         if type(cell.cell_contents) is Shortcut:
-            return cell.cell_contents.stats()
+            return cell.cell_contents.desk.stats()
     raise TypeError(f"stats() takes a decorated function, not {function!r}")
 
 

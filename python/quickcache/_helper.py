@@ -74,12 +74,15 @@ class QuickCacheHelper:
         key = self.get_cache_key(*args, **kwargs)
         logger.debug(key)
         cache = self.cache
-        noted = _native._note(cache)
+        gap = _native._Gap.of_key(self, cache, key)
         content = cache.get(key, default=Ellipsis)
         if content is Ellipsis:
+            content = gap.join(cache)
+        if content is Ellipsis:
             logger.debug(f"cache miss, calling {self.fn.__name__}")
-            content = self.fn(*args, **kwargs)
-            noted.fill(self.cache, key, content)
+            with gap:
+                content = self.fn(*args, **kwargs)
+                gap.keep(content)
         return content
 
     def get_cached_value(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -132,10 +135,9 @@ class QuickCacheHelper:
         if not self.skip(*args, **kwargs):
             return self.call(*args, **kwargs)
         # Not `self.cache`, which may be a property: 0.5 asks for it after the call alone.
-        noted = _native._note(self.__dict__.get("cache"))
-        content = self.fn(*args, **kwargs)
-        key = self.get_cache_key(*args, **kwargs)
-        noted.refresh(self.cache, key, content)
+        with _native._Gap.of_refresh(self, self.__dict__.get("cache"), args, kwargs) as gap:
+            content = self.fn(*args, **kwargs)
+            gap.keep(content)
         return content
 
 

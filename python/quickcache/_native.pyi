@@ -10,8 +10,8 @@ from typing_extensions import disjoint_base
 __all__ = [
     "ManualClock",
     "MemoryCache",
+    "_Desk",
     "_Gap",
-    "_Noted",
     "_Plan",
     "_Shortcut",
     "__version__",
@@ -20,7 +20,6 @@ __all__ = [
     "_find",
     "_get",
     "_key_of",
-    "_note",
     "_seal",
     "_seconds_of",
     "_set",
@@ -80,12 +79,23 @@ def md5_hex(text: str) -> str:
     """The MD5 of a text's UTF-8, in hexadecimal. UnicodeEncodeError for lone surrogates."""
 
 @final
+class _Desk:
+    """The computations of one decorated function that are under way.
+
+    Threads that miss the same key wait for `flight_wait`; None: they compute.
+    """
+
+    def __new__(cls, flight_wait: timedelta | None = None) -> Self: ...
+    def stats(self) -> FunctionStats:
+        """Counts since the function was decorated."""
+
+@final
 class _Shortcut:
     """What stands before the body of one decorated function."""
 
-    def __new__(cls, helper: Callable[..., Any], flight_wait: timedelta | None = None) -> Self: ...
-    def stats(self) -> FunctionStats:
-        """Counts since the function was decorated."""
+    def __new__(cls, helper: Callable[..., Any], desk: _Desk) -> Self: ...
+    @property
+    def desk(self) -> _Desk: ...
     def install(self, function: FunctionType) -> None:
         """Have the function whose one closure cell holds this shortcut try it first."""
 
@@ -116,18 +126,6 @@ def _delete(cache: Any, key: str) -> None:
 def _void(key: str) -> None:
     """Void what was read from tiers in Python, or computed for them, under `key`."""
 
-def _note(cache: Any) -> _Noted:
-    """Note the state of a cache's tiers before a value for it is read or computed."""
-
-@final
-class _Noted:
-    """What was noted of a cache's tiers."""
-
-    def fill(self, cache: Any, key: str, value: Any) -> None:
-        """`cache.set(key, value)` where there was nothing, unless it was cleared since."""
-    def refresh(self, cache: Any, key: str, value: Any) -> None:
-        """`cache.set(key, value)` in place of an older value, unless it was cleared since."""
-
 def _seconds_of(timeout: _Timeout) -> float | None:
     """A timeout in seconds, None for ever. ValueError or TypeError if it is none."""
 
@@ -135,13 +133,22 @@ def _seconds_of(timeout: _Timeout) -> float | None:
 class _Gap:
     """A value that is missing: what to call for it, and where it is to be kept."""
 
+    @staticmethod
+    def of_key(helper: Any, cache: Any, key: str) -> _Gap:
+        """What a helper's own methods may have to fill, noted before the cache is asked for `key`."""
+    @staticmethod
+    def of_refresh(helper: Any, cache: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Gap:
+        """The same for a call that skips the cache, noted before the function is called."""
+    def join(self, cache: Any) -> Any:
+        """Another thread's value, or Ellipsis if there is none, and the function is to be called."""
     @property
     def function(self) -> Callable[..., Any]:
         """To be called with the arguments of the call."""
     def keep(self, content: Any) -> None:
         """Keep what the function returned, and hand it to those who wait for it."""
-    def fail(self) -> None:
-        """The function returned nothing: let another thread compute the value."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exception: object) -> None:
+        """If the function returned nothing, let another thread compute the value."""
 
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""

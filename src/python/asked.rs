@@ -1,12 +1,12 @@
 //! What is noted of tiers before a value is read or computed for them.
 
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
 
 use super::foreign;
 use super::guard::TIERED_CACHE;
+use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::tiered::AnyTier;
 use crate::flow::generation::Generation;
@@ -44,6 +44,17 @@ pub(super) struct FlightKey {
 }
 
 impl FlightKey {
+    fn new(key: &PackedKey, others: impl Iterator<Item = AskedKey>) -> Self {
+        let mut others: Vec<_> = others.collect();
+        if others.iter().all(|other| *other == AskedKey::Plain) {
+            others = Vec::new();
+        }
+        Self {
+            key: key.clone(),
+            others,
+        }
+    }
+
     /// The key that the tiers' own are made of.
     pub(super) fn plain(&self) -> &PackedKey {
         &self.key
@@ -53,20 +64,36 @@ impl FlightKey {
 impl Asked {
     /// Tiers that are not asked, but to be written only if nothing is cleared from now on.
     pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let noted = |tier: Bound<'_, PyAny>| Ok::<_, PyErr>(AnyTier::of(tier)?.noted());
         let mut asked = SmallVec::new();
-        if !TIERED_CACHE.holds_for(cache) {
-            asked.push(noted(cache.clone())?);
-            return Ok(Self(asked));
-        }
-        let caches = cache.getattr(pyo3::intern!(cache.py(), "caches"))?;
-        // Anything but a list or a tuple might tell that it was looked at.
-        if caches.is_exact_instance_of::<PyList>() || caches.is_exact_instance_of::<PyTuple>() {
-            for tier in caches.try_iter()? {
-                asked.push(noted(tier?)?);
-            }
-        }
+        each_tier(cache, |tier| {
+            asked.push(tier.noted());
+            Ok(())
+        })?;
         Ok(Self(asked))
+    }
+
+    /// What tells the computation of `key` from others, where the tiers of `cache` are asked by others
+    /// than this package; None where these may have made other keys of it.
+    pub(super) fn flight_apart(
+        &self,
+        cache: &Bound<'_, PyAny>,
+        key: &Key,
+    ) -> PyResult<Option<FlightKey>> {
+        let mut keys = Vec::with_capacity(self.0.len());
+        let mut is_known = true;
+        each_tier(cache, |tier| {
+            match tier.would_ask_for(key)? {
+                Some(key) => keys.push(key),
+                None => is_known = false,
+            }
+            Ok(())
+        })?;
+        // A key that is no text is for the tiers to refuse.
+        let Ok(plain) = key.packed(cache.py()) else {
+            return Ok(None);
+        };
+        let is_known = is_known && !keys.is_empty() && keys.len() == self.0.len();
+        Ok(is_known.then(|| FlightKey::new(plain, keys.into_iter())))
     }
 
     /// The first of the tiers, if it is a memory tier, and the key it was asked for.
@@ -83,14 +110,10 @@ impl Asked {
         if self.0.iter().all(|tier| tier.key == AskedKey::Skipped) {
             return None;
         }
-        let is_plain = self.0.iter().all(|tier| tier.key == AskedKey::Plain);
-        let others = if is_plain {
-            Vec::new()
-        } else {
-            self.0.iter().map(|tier| tier.key.clone()).collect()
-        };
-        let key = key.clone();
-        Some(FlightKey { key, others })
+        Some(FlightKey::new(
+            key,
+            self.0.iter().map(|tier| tier.key.clone()),
+        ))
     }
 
     /// Whether `key` has not been cleared since in these tiers, which are those of `mine`.
@@ -107,12 +130,24 @@ impl Asked {
                 .zip(&mine.0)
                 .all(|(tier, mine)| are_same(tier, mine) && !tier.was_cleared(key))
     }
+}
 
-    /// For the garbage collector.
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let mut caches = self.0.iter().filter_map(|tier| tier.cache.as_ref());
-        caches.try_for_each(|cache| visit.call(cache))
+/// Look at the tiers of a cache, if nobody notices.
+fn each_tier<'py>(
+    cache: &Bound<'py, PyAny>,
+    mut look: impl FnMut(AnyTier<'py>) -> PyResult<()>,
+) -> PyResult<()> {
+    if !TIERED_CACHE.holds_for(cache) {
+        return look(AnyTier::of(cache.clone())?);
     }
+    let caches = cache.getattr(pyo3::intern!(cache.py(), "caches"))?;
+    // Anything but a list or a tuple might tell that it was looked at.
+    if caches.is_exact_instance_of::<PyList>() || caches.is_exact_instance_of::<PyTuple>() {
+        for tier in caches.try_iter()? {
+            look(AnyTier::of(tier?)?)?;
+        }
+    }
+    Ok(())
 }
 
 impl AskedTier {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 use super::asked::{Asked, FlightKey};
 use super::raw::{self, object::Object};
@@ -20,6 +20,7 @@ pub(super) type Lead = flight::Lead<FlightKey, Arc<Asked>, Object>;
 const SLICE: Duration = Duration::from_millis(50);
 
 /// What one function's threads do about missing values.
+#[pyclass(module = "quickcache._native", name = "_Desk", frozen)]
 #[derive(Default)]
 pub(super) struct Desk {
     /// How long a call waits for other threads, in all; None: never.
@@ -40,12 +41,43 @@ pub(super) enum Turn<'py> {
     Compute(Option<Lead>),
 }
 
+#[pymethods]
 impl Desk {
-    pub(super) fn new(wait: Option<Duration>) -> Self {
+    #[new]
+    #[pyo3(signature = (flight_wait = None))]
+    fn new(flight_wait: Option<Duration>) -> Self {
         Self {
-            wait,
+            wait: flight_wait,
             ..Self::default()
         }
+    }
+
+    /// The counts, by names.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = PyDict::new(py);
+        for (name, count) in [
+            ("computations", &self.computations),
+            ("waits", &self.waits),
+            ("wait_cycles", &self.circles),
+            ("wait_timeouts", &self.overdue),
+        ] {
+            stats.set_item(name, count.load(Relaxed))?;
+        }
+        Ok(stats)
+    }
+
+    /// Copies and pickles of a helper have a desk of their own.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<Duration>,)) {
+        (slf.get_type(), (slf.get().wait,))
+    }
+}
+
+impl Desk {
+    /// That of a helper whose calls go through its own methods.
+    pub(super) fn of<'py>(helper: &Bound<'py, PyAny>) -> Option<Bound<'py, Self>> {
+        let dict = raw::own_dict(helper)?;
+        let desk = dict.get_item(pyo3::intern!(helper.py(), "_desk")).ok()??;
+        desk.cast_into_exact::<Self>().ok()
     }
 
     /// Whether calls wait for other threads at all.
@@ -113,20 +145,6 @@ impl Desk {
                 Some(Outcome::Failed) | None => {}
             }
         }
-    }
-
-    /// The counts, by names.
-    pub(super) fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = PyDict::new(py);
-        for (name, count) in [
-            ("computations", &self.computations),
-            ("waits", &self.waits),
-            ("wait_cycles", &self.circles),
-            ("wait_timeouts", &self.overdue),
-        ] {
-            stats.set_item(name, count.load(Relaxed))?;
-        }
-        Ok(stats)
     }
 }
 

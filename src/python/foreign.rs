@@ -63,6 +63,13 @@ impl<'py> Foreign<'py> {
         }
     }
 
+    /// Whether a prefix function makes its keys.
+    pub(super) fn has_prefix(&self) -> bool {
+        self.presets
+            .as_ref()
+            .is_some_and(|presets| presets.prefix.is_some())
+    }
+
     /// The value under `key`, or Ellipsis.
     pub(super) fn get(&self, key: &Key) -> PyResult<Bound<'py, PyAny>> {
         let py = self.cache.py();

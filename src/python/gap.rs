@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use smallvec::SmallVec;
 
-use super::asked::Asked;
+use super::asked::{Asked, FlightKey};
 use super::flight::{self, Desk, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
@@ -27,8 +27,8 @@ pub(super) struct Gap {
     helper: Py<PyAny>,
     asked: Arc<Asked>,
     fill: Fill,
-    /// How many computations had ended before the tiers were asked, where others may be under way.
-    landings: Option<u64>,
+    /// How many computations had ended before the tiers were asked.
+    landings: u64,
     /// The flight that waits for the value.
     lead: Option<Lead>,
     /// The front that may have a copy of the value, and under which key.
@@ -58,7 +58,7 @@ impl Gap {
             helper: helper.clone().unbind(),
             asked: Arc::new(asked),
             fill,
-            landings: None,
+            landings: 0,
             lead: None,
             near: None,
         }
@@ -78,12 +78,9 @@ impl Gap {
         Self::new(helper, helper, Asked::default(), Fill::ByHelper)
     }
 
-    /// The same, where others may be computing the same value.
-    pub(super) fn in_flight(self, landings: u64) -> Self {
-        Self {
-            landings: Some(landings),
-            ..self
-        }
+    /// The same, with the computations that had ended before.
+    pub(super) fn after(self, landings: u64) -> Self {
+        Self { landings, ..self }
     }
 
     /// Wait for another thread's computation of the same value, if there is one. None if the gap is
@@ -95,14 +92,10 @@ impl Gap {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Fill::Key(key) = &self.fill {
             if desk.has_flights()
-                && let Some(landings) = self.landings.take()
                 && let Some(flight) = self.asked.flight(key.packed(py)?)
+                && let Some(value) = self.join(py, desk, &flight)?
             {
-                let look = || self.look(py, flight.plain());
-                match desk.turn(py, landings, &flight, &self.asked, look)? {
-                    Turn::Take(value) => return Ok(Some(value)),
-                    Turn::Compute(lead) => self.lead = lead,
-                }
+                return Ok(Some(value));
             }
             if logging::debug_enabled(py)? {
                 let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
@@ -113,6 +106,22 @@ impl Gap {
             desk.computations.fetch_add(1, Relaxed);
         }
         Ok(None)
+    }
+
+    fn join<'py>(
+        &mut self,
+        py: Python<'py>,
+        desk: &Desk,
+        flight: &FlightKey,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let look = || self.look(py, flight.plain());
+        match desk.turn(py, self.landings, flight, &self.asked, look)? {
+            Turn::Take(value) => Ok(Some(value)),
+            Turn::Compute(lead) => {
+                self.lead = lead;
+                Ok(None)
+            }
+        }
     }
 
     /// What the first tier has by now, if it can be asked without anybody's noticing.
@@ -204,13 +213,78 @@ impl OpenGap {
 
 #[pymethods]
 impl OpenGap {
+    /// What a call that goes through a helper's own methods may have to fill: noted before the tiers are
+    /// asked for `key`.
+    #[staticmethod]
+    fn of_key(
+        helper: &Bound<'_, PyAny>,
+        cache: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let py = helper.py();
+        let landings = Desk::of(helper).map_or(0, |desk| desk.get().landings());
+        let fill = Fill::Key(Key::from_object(key));
+        let gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
+        Ok(Self::new(py, gap.after(landings)))
+    }
+
+    /// The same for a call that skips the cache.
+    #[staticmethod]
+    fn of_refresh(
+        helper: &Bound<'_, PyAny>,
+        cache: &Bound<'_, PyAny>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let fill = Fill::Refresh(args.unbind(), kwargs.unbind());
+        if let Some(desk) = Desk::of(helper) {
+            desk.get().computations.fetch_add(1, Relaxed);
+        }
+        let gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
+        Ok(Self::new(helper.py(), gap))
+    }
+
+    /// Wait for another thread's computation of the same value; Ellipsis if there is none, and the
+    /// function is to be called.
+    fn join<'py>(&self, py: Python<'py>, cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let nothing = || py.Ellipsis().into_bound(py);
+        let Some(mut gap) = self.gap.with(py, Option::take).flatten() else {
+            return Ok(nothing());
+        };
+        let Some(desk) = Desk::of(gap.helper.bind(py)) else {
+            self.gap.with(py, |place| place.replace(gap));
+            return Ok(nothing());
+        };
+        let desk = desk.get();
+        let flight = match &gap.fill {
+            Fill::Key(key) if desk.has_flights() => gap.asked.flight_apart(cache, key)?,
+            _ => None,
+        };
+        let found = match flight {
+            Some(flight) => gap.join(py, desk, &flight)?,
+            None => None,
+        };
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        desk.computations.fetch_add(1, Relaxed);
+        self.gap.with(py, |place| place.replace(gap));
+        Ok(nothing())
+    }
+
     fn keep(&self, content: &Bound<'_, PyAny>) -> PyResult<()> {
         let gap = self.gap.with(content.py(), Option::take).flatten();
         gap.map_or(Ok(()), |gap| gap.keep(content))
     }
 
-    /// There is nothing to keep: another is to compute the value.
-    fn fail(&self, py: Python<'_>) {
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// If there was nothing to keep, another is to compute the value: now, and not when the traceback of
+    /// the function's exception is let go of.
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
         let _gap = self.gap.with(py, Option::take);
     }
 
@@ -222,61 +296,5 @@ impl OpenGap {
             None => Ok(()),
         });
         visited.unwrap_or(Ok(()))
-    }
-}
-
-/// The generations of a cache's tiers, for a helper whose calls go through its own methods.
-#[pyclass(module = "quickcache._native", name = "_Noted", frozen)]
-pub(super) struct Noted(Asked);
-
-/// Note the generations of a cache's tiers before a value for it is read or computed.
-#[pyfunction]
-#[pyo3(name = "_note")]
-pub(super) fn note(cache: &Bound<'_, PyAny>) -> PyResult<Noted> {
-    Asked::now(cache).map(Noted)
-}
-
-#[pymethods]
-impl Noted {
-    /// `cache.set(key, value)` where there was nothing, unless it was cleared since.
-    fn fill(
-        &self,
-        cache: &Bound<'_, PyAny>,
-        key: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        tiered::set(
-            cache,
-            &Key::from_object(key),
-            value,
-            &self.0,
-            Write::Fill,
-            None,
-        )?;
-        Ok(())
-    }
-
-    /// `cache.set(key, value)` in place of an older value, unless it was cleared since.
-    fn refresh(
-        &self,
-        cache: &Bound<'_, PyAny>,
-        key: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        tiered::set(
-            cache,
-            &Key::from_object(key),
-            value,
-            &self.0,
-            Write::Refresh,
-            None,
-        )?;
-        foreign::clear(key.py(), &Key::from_object(key));
-        Ok(())
-    }
-
-    #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.traverse(&visit)
     }
 }

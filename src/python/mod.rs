@@ -38,9 +38,11 @@ mod _native {
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]
+    use super::flight::Desk;
+    #[pymodule_export]
     use super::foreign::void;
     #[pymodule_export]
-    use super::gap::{Noted, OpenGap, note};
+    use super::gap::OpenGap;
     #[pymodule_export]
     use super::guard::seal;
     #[pymodule_export]

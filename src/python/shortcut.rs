@@ -8,7 +8,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -42,7 +41,7 @@ pub(super) struct Shortcut {
     armed: Attached<Option<Hot>>,
     /// Whether a call is on its way in Rust, which a call within it then is not.
     busy: AtomicBool,
-    desk: Desk,
+    desk: Py<Desk>,
 }
 
 /// What a call looks at first.
@@ -235,7 +234,7 @@ impl Shortcut {
     ) -> PyResult<Answer<'py>> {
         let helper = slf.get().helper.bind(slf.py());
         or_leave_it(helper, || match slf.get().take(helper)? {
-            Some(armed) => armed.find(&slf.get().desk, helper, arguments),
+            Some(armed) => armed.find(slf.get().desk.get(), helper, arguments),
             None => Ok(Answer::of_helper(helper)),
         })
     }
@@ -248,7 +247,7 @@ impl Shortcut {
         };
         let helper = slf.get().helper.bind(slf.py());
         or_leave_it(helper, || {
-            let value = gap.board(slf.py(), &slf.get().desk)?;
+            let value = gap.board(slf.py(), slf.get().desk.get())?;
             Ok(value.map_or(Answer::Gap(gap), Answer::Value))
         })
     }
@@ -409,7 +408,7 @@ impl Armed {
             tiered::Answer::Nothing(asked) => asked,
         };
         let gap = Gap::new(made.function(py)?, helper, asked, Fill::Key(key));
-        let gap = gap.with_copy(near).in_flight(landings);
+        let gap = gap.with_copy(near).after(landings);
         Ok(Answer::Gap(Box::new(gap)))
     }
 }
@@ -476,8 +475,7 @@ pub(super) fn find<'py>(
 #[pymethods]
 impl Shortcut {
     #[new]
-    #[pyo3(signature = (helper, flight_wait = None))]
-    fn new(helper: &Bound<'_, PyAny>, flight_wait: Option<Duration>) -> Self {
+    fn new(helper: &Bound<'_, PyAny>, desk: Py<Desk>) -> Self {
         // Now, before anybody has a hold of the dict that is replaced.
         let _dict = raw::ordinary_dict(helper);
         let helper = helper.clone().unbind();
@@ -487,12 +485,13 @@ impl Shortcut {
             code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
             busy: AtomicBool::new(false),
-            desk: Desk::new(flight_wait),
+            desk,
         }
     }
 
-    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.desk.stats(py)
+    #[getter]
+    fn desk(&self, py: Python<'_>) -> Py<Desk> {
+        self.desk.clone_ref(py)
     }
 
     /// Have the function whose one closure cell holds this shortcut try it first.

@@ -139,6 +139,15 @@ impl<'py> AnyTier<'py> {
         }
     }
 
+    /// What it is asked for where `key` is wanted; None where a prefix function has its say.
+    pub(super) fn would_ask_for(&self, key: &Key) -> PyResult<Option<AskedKey>> {
+        match &self.kind {
+            Kind::Memory(memory) => Ok(memory.prefix.is_none().then_some(AskedKey::Plain)),
+            Kind::Foreign(foreign) if foreign.has_prefix() => Ok(None),
+            Kind::Foreign(foreign) => foreign.asked_for(key).map(Some),
+        }
+    }
+
     /// The same after it was asked for `key`.
     fn asked(&self, key: &Key) -> PyResult<AskedTier> {
         let noted = self.noted();

@@ -5,7 +5,15 @@ import threading
 
 import pytest
 
-from quickcache import CacheWithPresets, ForceSkipCache, MemoryCache, TieredCache, get_quickcache, stats
+from quickcache import (
+    CacheWithPresets,
+    ForceSkipCache,
+    MemoryCache,
+    QuickCacheHelper,
+    TieredCache,
+    get_quickcache,
+    stats,
+)
 
 LIMIT = 20  # seconds after which something hangs
 
@@ -390,6 +398,105 @@ class TestCallersWhoseValuesAreNotTheSame:
         f = cached(compute, CacheWithPresets(make(), None, skip))
         values = [call.result(LIMIT) for call in [crowd.call(f, 1), crowd.call(f, 1)]]
         assert values[0] is not values[1]
+
+
+class OwnCall(QuickCacheHelper):
+    def call(self, *args, **kwargs):
+        return super().call(*args, **kwargs)
+
+
+class OwnSkip(QuickCacheHelper):
+    def skip(self, *args, **kwargs):
+        return False
+
+
+class OwnKey(QuickCacheHelper):
+    def get_cache_key(self, *args, **kwargs):
+        return f"own {super().get_cache_key(*args, **kwargs)}"
+
+
+class AllOwn(OwnCall, OwnSkip, OwnKey):
+    def __call__(self, *args, **kwargs):
+        return super().__call__(*args, **kwargs)
+
+
+@pytest.mark.parametrize("helper_class", [OwnCall, OwnSkip, OwnKey, AllOwn])
+class TestHelpersThatGoTheirOwnWay:
+    def test_compute_once(self, cache, crowd, gate, helper_class):
+        def compute(x):
+            gate.stop()
+            return [x]
+
+        f = cached(compute, cache, helper_class=helper_class)
+        if getattr(cache, "prefix_function", None):  # who says what, is not known there
+            gate.open()
+            assert [1] == f(1)
+            return
+        calls = crowd.behind(gate, f, 5)
+        gate.open()
+        values = [call.result(LIMIT) for call in calls]
+        assert [[1]] * 6 == values
+        assert {"computations": 1, "waits": 5, "wait_cycles": 0, "wait_timeouts": 0} == stats(f)
+
+    def test_each_compute_without_single_flight(self, cache, crowd, helper_class):
+        both = threading.Barrier(2)
+
+        def compute(x):
+            both.wait(LIMIT)
+            return x
+
+        f = cached(compute, cache, single_flight=False, helper_class=helper_class)
+        assert [1, 1] == [call.result(LIMIT) for call in [crowd.call(f, 1), crowd.call(f, 1)]]
+
+    def test_strand_nobody_by_an_error(self, cache, crowd, gate, helper_class):
+        def compute(x):
+            gate.stop()
+            raise LookupError
+
+        f = cached(compute, cache, helper_class=helper_class)
+        calls = [crowd.call(f, 1)]
+        gate.await_one()
+        calls += [crowd.call(f, 1) for _ in range(2)]
+        gate.open()
+        assert [LookupError] * 3 == [type(call.exception(LIMIT)) for call in calls]
+
+    def test_join_no_flight_from_before_a_clear(self, crowd, gates, helper_class):
+        tries = []
+
+        def compute(x):
+            number = len(tries)
+            tries.append(x)
+            gates[number].stop()
+            return number
+
+        f = cached(compute, MemoryCache(), flight_wait=1000, helper_class=helper_class)
+        before = crowd.call(f, 1)
+        gates[0].await_one()
+        f.clear(1)
+        after = crowd.call(f, 1)
+        gates[1].await_one()
+        gates[1].open()
+        assert 1 == after.result(LIMIT)
+        gates[0].open()
+        assert 0 == before.result(LIMIT)
+        assert 1 == f(1)
+
+    def test_keep_apart_what_prefix_functions_tell_apart(self, crowd, helper_class):
+        tenant = threading.local()
+        both = threading.Barrier(2)
+
+        def compute(x):
+            both.wait(LIMIT)
+            return tenant.name
+
+        cache = CacheWithPresets(MemoryCache(), 10, lambda: tenant.name)
+        f = cached(compute, cache, helper_class=helper_class)
+
+        def call(name):
+            tenant.name = name
+            return f(1)
+
+        assert ["a", "b"] == [one.result(LIMIT) for one in [crowd.call(call, "a"), crowd.call(call, "b")]]
 
 
 class TestATierInPython:

@@ -86,7 +86,7 @@ class TestAnEmptiedClosure:
             FUNCTION,
             """
             from quickcache import _native
-            cell.cell_contents = _native._Shortcut(cached.clear.__self__)
+            cell.cell_contents = _native._Shortcut(cached.clear.__self__, _native._Desk())
             print([cached(1) for _ in range(5)], computed)
             """,
         )
