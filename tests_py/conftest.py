@@ -2,7 +2,9 @@
 
 import gc
 import os
+import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -11,6 +13,30 @@ def pytest_configure():
     threshold = os.environ.get("QUICKCACHE_GC_THRESHOLD")
     if threshold:
         gc.set_threshold(int(threshold))
+
+
+# The program ends by itself with every thread's traceback on stderr if it hangs.
+GUARD = "import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)\n"
+
+
+@pytest.fixture
+def run_program(tmp_path):
+    """Run a program in a fresh interpreter: what it prints, once it has ended well within `limit` seconds."""
+
+    def run(*parts: str, arguments: tuple[str, ...] = (), limit: float = 30) -> str:
+        file = tmp_path / "program.py"  # a file, since decorated functions are known by their source
+        file.write_text(GUARD.format(limit=limit) + "".join(map(textwrap.dedent, parts)))
+        done = subprocess.run(
+            [sys.executable, str(file), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=2 * limit + 5,
+        )
+        assert (0, "") == (done.returncode, done.stderr[-4_000:])
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture(scope="session")

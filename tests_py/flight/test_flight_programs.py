@@ -1,14 +1,11 @@
 """Waiting for another thread's computation, in programs of their own: forks, signals, Django, the end."""
 
+import functools
 import os
-import subprocess
-import sys
-import textwrap
 
 import pytest
 
 PRELUDE = """
-import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later(20, exit=True)
 import os, signal, threading, time, warnings
 from quickcache import MemoryCache, get_quickcache, stats
 warnings.simplefilter("ignore")  # of threads and fork together
@@ -20,19 +17,9 @@ def until(is_so):
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run a program: what it prints, once it has ended well."""
-
-    def run(program):
-        file = tmp_path / "program.py"  # a file, since decorated functions are known by their source
-        file.write_text(PRELUDE + textwrap.dedent(program))
-        done = subprocess.run(
-            [sys.executable, str(file)], capture_output=True, text=True, check=False, timeout=40
-        )
-        assert (0, "") == (done.returncode, done.stderr[-4_000:])
-        return done.stdout
-
-    return run
+def run(run_program):
+    """Run a program after the prelude: what it prints."""
+    return functools.partial(run_program, PRELUDE)
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")

@@ -1,15 +1,10 @@
 """Hits that have become hot, and programs of their own for what could crash or hang the tests."""
 
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
-# The program ends by itself with every thread's traceback on stderr if it hangs.
-PRELUDE = """
-import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)
+IMPORTS = """
 from quickcache import CacheWithPresets, ManualClock, MemoryCache
 from quickcache import QuickCacheHelper, TieredCache, get_quickcache
 """
@@ -28,21 +23,11 @@ CALLS = 5
 
 
 @pytest.fixture
-def run_apart(tmp_path):
-    """Run a program in a fresh interpreter: what it prints, once it has ended well within `limit` seconds."""
+def run_apart(run_program):
+    """Run the parts of a program after the imports: what it prints."""
 
-    def run(*parts: str, limit: float = 10) -> str:
-        file = tmp_path / "program.py"  # a file, since decorated functions are known by their source
-        file.write_text(PRELUDE.format(limit=limit) + "".join(map(textwrap.dedent, parts)))
-        done = subprocess.run(
-            [sys.executable, str(file)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=2 * limit + 5,
-        )
-        assert (0, "") == (done.returncode, done.stderr[-4_000:])
-        return done.stdout
+    def run(*parts: str) -> str:
+        return run_program(IMPORTS, *parts)
 
     return run
 

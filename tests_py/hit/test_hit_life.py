@@ -286,7 +286,6 @@ class TestTheCollectorAtEachAllocation:
                 if turn % 40 == 0:
                     by_argument.clear(x)
             print("right")
-            """,
-            limit=20,
+            """
         )
         assert "right\n" == told
