@@ -46,9 +46,9 @@ fn key() -> PackedKey {
 }
 
 impl Function {
-    fn new(max_entries: u64) -> Arc<Self> {
+    fn new() -> Arc<Self> {
         let options = Options {
-            max_entries: Some(max_entries),
+            max_entries: Some(10),
             max_bytes: None,
             timeout: Timeout::FOREVER,
             policy: Policy::Lru,
@@ -108,15 +108,14 @@ impl Function {
 
 /// Something that makes 1 of the 0 that there was, while another thread does `meanwhile`.
 fn against(
-    preemptions: usize,
-    max_entries: u64,
+    before: fn(&Function),
     change: fn(&Function),
     meanwhile: fn(&Function),
     then: fn(&Function),
 ) {
-    model(preemptions, move || {
-        let function = Function::new(max_entries);
-        function.put(0, Write::Always);
+    model(2, move || {
+        let function = Function::new();
+        before(&function);
         let other = {
             let function = Arc::clone(&function);
             thread::spawn(move || meanwhile(&function))
@@ -138,6 +137,12 @@ fn assert_nothing_is_lost(function: &Function) {
     assert_eq!(held, values);
     assert!(held <= 1, "one key has {held} values");
 }
+
+fn is_stored(function: &Function) {
+    function.put(0, Write::Always);
+}
+
+fn is_missing(_: &Function) {}
 
 fn clear(function: &Function) {
     function.tier.clear();
@@ -177,30 +182,41 @@ fn old_is_no_hit(function: &Function) {
 
 #[test]
 fn a_copy_from_before_a_delete_is_not_handed_out_after_it() {
-    against(2, 10, delete, look_twice, old_is_no_hit);
+    against(is_stored, delete, look_twice, old_is_no_hit);
 }
 
 #[test]
 fn a_copy_from_before_an_overwrite_is_not_handed_out_after_it() {
-    against(2, 10, overwrite, look_twice, old_is_no_hit);
+    against(is_stored, overwrite, look_twice, old_is_no_hit);
 }
 
 #[test]
 fn a_copy_from_before_a_clear_is_not_handed_out_after_it() {
-    against(1, 10, clear, look_twice, old_is_no_hit);
+    against(is_stored, clear, look_twice, old_is_no_hit);
 }
 
 #[test]
 fn what_was_computed_before_a_delete_is_not_stored_after_it() {
-    against(2, 10, delete, call_twice, new_is_called);
+    against(is_missing, delete, call, new_is_called);
 }
 
 #[test]
 fn what_was_computed_before_a_clear_is_not_stored_after_it() {
-    against(1, 10, clear, call, new_is_called);
+    against(is_missing, clear, call, new_is_called);
 }
 
 #[test]
 fn of_a_fill_and_an_overwrite_the_overwrite_stays() {
-    against(2, 10, overwrite, call, new_is_called);
+    against(is_missing, overwrite, call, new_is_called);
+}
+
+#[test]
+fn after_a_delete_the_new_value_is_computed_and_kept() {
+    against(is_stored, delete, call_twice, new_is_called);
+}
+
+/// Each overwrite puts a slot on the stack of those to be freed, and takes off what lies there.
+#[test]
+fn of_two_overwrites_one_value_is_left() {
+    against(is_stored, overwrite, overwrite, new_is_called);
 }
