@@ -9,6 +9,7 @@ pub mod key;
 pub mod stats;
 pub mod tier;
 
+mod sync;
 mod sys;
 
 #[cfg(feature = "python")]

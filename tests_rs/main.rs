@@ -1,4 +1,5 @@
 //! Tests of the core, which needs no Python.
+#![cfg(not(loom))]
 // Numbers as keys by value, and times known to be long enough, read better.
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
@@ -10,3 +11,4 @@ mod keys;
 mod local_keys;
 mod memory;
 mod stack;
+mod values;

@@ -416,6 +416,14 @@ def test_rust() -> None:
     check(f"Rust with Python {interpreter.tag}", "cargo", "test", "--locked", env=env)
 
 
+def verify() -> None:
+    """Models of what threads meet at. Compiled with loom's locks: in a target folder of their own."""
+    need_rust()
+    flags = ("--locked", "--profile", "quick", "--no-default-features", "--test", "models")
+    env = {"RUSTFLAGS": "--cfg loom", "CARGO_TARGET_DIR": str(TARGET / "loom")}
+    check("Rust models", "cargo", "test", *flags, env=env)
+
+
 def test_python(*arguments: str) -> None:
     need_rust()
     for interpreter in interpreters():
@@ -514,7 +522,8 @@ def bench_docs(*arguments: str) -> None:
 
 
 def clean() -> None:
-    for name in (".build", "target", "dist", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"):
+    caches = (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+    for name in (".build", "target", "fuzz/target", "dist", *caches):
         shutil.rmtree(ROOT / name, ignore_errors=True)
 
 
@@ -523,6 +532,7 @@ COMMANDS = {
     "test": test,
     "test-rust": test_rust,
     "test-python": test_python,
+    "verify": verify,
     "types": types,
     "lint": lint,
     "format": reformat,

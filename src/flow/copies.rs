@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use super::front::Swept;
 use super::generation::Epochs;
+use crate::sync::Mutex;
 
 /// Slots of fronts that are looked at for each bump of an epoch: so no more copies that count no
 /// more are kept than a sixteenth of all slots, and what one call more can sweep.

@@ -15,14 +15,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::thread::{self, Thread, ThreadId};
+use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::gate;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::thread::{self, Thread, ThreadId};
+use crate::sync::{Mutex, lazy};
 
 /// The flights of one function. `K` tells what is computed, `N` what was noted of the tiers before, and
 /// `V` is what is published.
@@ -90,12 +89,10 @@ struct Waits {
     leaders: HashMap<ThreadId, ThreadId, ahash::RandomState>,
 }
 
-static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(|| {
-    Mutex::new(Waits {
-        forks: 0,
-        leaders: HashMap::default(),
-    })
-});
+lazy!(WAITS: Mutex<Waits> = Mutex::new(Waits {
+    forks: 0,
+    leaders: HashMap::default(),
+}));
 
 impl<K: Hash + Eq + Clone, N, V: Clone> Flights<K, N, V> {
     /// How many flights have landed so far. Noted before the tiers were asked, and another by now: a value

@@ -9,9 +9,8 @@
 //! a value held elsewhere counts only while it is unchanged. Two keys of one shard may void each
 //! other, which costs a store or a copy and never truth.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A moment in the order of clears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,8 @@
 //! takes, takes all: with pushes and whole takes only, there is no ABA problem.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 const NONE: u32 = u32::MAX;
 const FIRST_CHUNK: usize = 256;

@@ -11,12 +11,9 @@
 use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::thread;
 
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
-use parking_lot::{Mutex, RwLock};
 
 use super::Found;
 use super::bounds::{Options, Policy};
@@ -31,6 +28,7 @@ use crate::flow::generation::{Epochs, Generation, Generations};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::stats::{Counters, Stats};
+use crate::sync::{Cache, Mutex, RwLock, thread};
 
 /// An entry's own memory beside its value's and its key's: slot, link, and what moka keeps for it.
 const OVERHEAD: usize = 300;
