@@ -477,18 +477,19 @@ pub(super) fn find<'py>(
 impl Shortcut {
     #[new]
     #[pyo3(signature = (helper, flight_wait = None))]
-    fn new(helper: &Bound<'_, PyAny>, flight_wait: Option<Duration>) -> Self {
+    fn new(helper: &Bound<'_, PyAny>, flight_wait: Option<Duration>) -> PyResult<Self> {
+        value::prepare_pickle(helper.py())?;
         // Now, before anybody has a hold of the dict that is replaced.
         let _dict = raw::ordinary_dict(helper);
         let helper = helper.clone().unbind();
-        Self {
+        Ok(Self {
             helper,
             code: OnceLock::new(),
             code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
             busy: AtomicBool::new(false),
             desk: Desk::new(flight_wait),
-        }
+        })
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
