@@ -53,7 +53,7 @@ impl FlightKey {
 impl Asked {
     /// Tiers that are not asked, but to be written only if nothing is cleared from now on.
     pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let noted = |tier: Bound<'_, PyAny>| Ok::<_, PyErr>(AnyTier::of(tier)?.noted());
+        let noted = |tier: Bound<'_, PyAny>| Ok::<_, PyErr>(AnyTier::of(tier)?.noted().begun());
         let mut asked = SmallVec::new();
         if !TIERED_CACHE.holds_for(cache) {
             asked.push(noted(cache.clone())?);
@@ -116,6 +116,15 @@ impl Asked {
 }
 
 impl AskedTier {
+    /// The same, for what may be a refresh that begins now.
+    fn begun(self) -> Self {
+        let generation = match &self.cache {
+            None => foreign::begin(),
+            Some(cache) => cache.get().tier().begin(),
+        };
+        Self { generation, ..self }
+    }
+
     fn was_cleared(&self, key: &PackedKey) -> bool {
         match &self.cache {
             None => foreign::was_cleared_since(key, self.generation),
