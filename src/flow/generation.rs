@@ -20,7 +20,17 @@ pub struct Generation(u64);
 #[derive(Debug)]
 pub struct Generations {
     clears: AtomicU64,
-    last: Box<[Mutex<u64>]>,
+    last: Box<[Mutex<Last>]>,
+}
+
+/// The last moments of a shard.
+#[derive(Debug, Default)]
+struct Last {
+    /// When it was last cleared or refreshed: what was read before is void.
+    voided: u64,
+    /// When it was last cleared, or what it was last refreshed with was begun, whichever is later: what a
+    /// refresh begun before has computed is void.
+    cleared: u64,
 }
 
 impl Generations {
@@ -29,7 +39,7 @@ impl Generations {
         Self {
             clears: AtomicU64::new(0),
             last: (0..shards.next_power_of_two())
-                .map(|_| Mutex::new(0))
+                .map(|_| Mutex::default())
                 .collect(),
         }
     }
@@ -37,6 +47,11 @@ impl Generations {
     /// The moment now.
     pub fn now(&self) -> Generation {
         Generation(self.clears.load(Ordering::SeqCst))
+    }
+
+    /// The moment now, told from all others: when a refresh begins.
+    pub fn begin(&self) -> Generation {
+        Generation(self.clears.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
     /// Take the lock under which the shard of `fingerprint` is written.
@@ -63,18 +78,33 @@ impl Generations {
 #[derive(Debug)]
 pub struct Shard<'a> {
     clears: &'a AtomicU64,
-    last: MutexGuard<'a, u64>,
+    last: MutexGuard<'a, Last>,
 }
 
 impl Shard<'_> {
-    /// Whether the shard was cleared after that moment.
+    /// Whether the shard was cleared or refreshed after that moment.
     pub fn was_cleared_since(&self, generation: Generation) -> bool {
-        *self.last > generation.0
+        self.last.voided > generation.0
+    }
+
+    /// Whether a refresh that began at that moment is overtaken: by a clear, or a refresh begun later.
+    pub fn has_newer_than(&self, begun: Generation) -> bool {
+        self.last.cleared > begun.0
+    }
+
+    /// Void what was read before now, for what a refresh has computed that began at that moment.
+    pub fn refresh(&mut self, begun: Generation) {
+        self.last.voided = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
+        self.last.cleared = self.last.cleared.max(begun.0);
     }
 
     /// Void what was read or computed before now.
     pub fn clear(&mut self) {
-        *self.last = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
+        let now = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
+        *self.last = Last {
+            voided: now,
+            cleared: now,
+        };
     }
 }
 

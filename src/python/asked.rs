@@ -66,7 +66,7 @@ impl Asked {
     pub(super) fn now(cache: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut asked = SmallVec::new();
         each_tier(cache, |tier| {
-            asked.push(tier.noted());
+            asked.push(tier.noted().begun());
             Ok(())
         })?;
         Ok(Self(asked))
@@ -151,6 +151,15 @@ fn each_tier<'py>(
 }
 
 impl AskedTier {
+    /// The same, for what may be a refresh that begins now.
+    fn begun(self) -> Self {
+        let generation = match &self.cache {
+            None => foreign::begin(),
+            Some(cache) => cache.get().tier().begin(),
+        };
+        Self { generation, ..self }
+    }
+
     fn was_cleared(&self, key: &PackedKey) -> bool {
         match &self.cache {
             None => foreign::was_cleared_since(key, self.generation),

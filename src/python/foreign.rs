@@ -89,17 +89,33 @@ impl<'py> Foreign<'py> {
         let timeout = timeout.transpose()?;
         let set = || self.call(intern!(py, "set"), key, Some(value), timeout.as_ref());
         let fingerprint = CLEARS.fingerprint_of(py, key);
-        let since = match self.write.get() {
+        let (since, is_refresh) = match self.write.get() {
             Write::Always | Write::Again => return CLEARS.around(fingerprint, || set().map(drop)),
-            Write::Fill(since) | Write::Refresh(since) => since,
+            Write::Fill(since) => (since, false),
+            Write::Refresh(since) => (since, true),
         };
-        if CLEARS.was_cleared_since(fingerprint, since) {
-            return Ok(());
+        let is_overtaken = || {
+            if is_refresh {
+                CLEARS.is_refresh_overtaken(fingerprint, since)
+            } else {
+                CLEARS.was_cleared_since(fingerprint, since)
+            }
+        };
+        if is_overtaken() {
+            // A newer refresh may be about to write: what is there until then is older than both.
+            return if is_refresh { self.remove(key) } else { Ok(()) };
         }
-        let _within = Filling::begin(fingerprint);
+        let within = Filling::begin(fingerprint);
+        if is_refresh {
+            CLEARS.refresh(fingerprint, since);
+        }
         set()?;
-        if CLEARS.was_cleared_since(fingerprint, since) {
+        if is_overtaken() {
             self.remove(key)?;
+        }
+        drop(within);
+        if is_refresh {
+            CLEARS.refresh(fingerprint, since);
         }
         Ok(())
     }
@@ -277,6 +293,21 @@ impl Clears {
         })
     }
 
+    fn is_refresh_overtaken(&self, fingerprint: Option<u64>, begun: Generation) -> bool {
+        fingerprint.is_some_and(|fingerprint| {
+            let _pass = gate::enter();
+            self.generations.lock(fingerprint).has_newer_than(begun)
+        })
+    }
+
+    /// Void what was read before now, for a refresh that began at that moment.
+    fn refresh(&self, fingerprint: Option<u64>, begun: Generation) {
+        if let Some(fingerprint) = fingerprint {
+            let _pass = gate::enter();
+            self.generations.lock(fingerprint).refresh(begun);
+        }
+    }
+
     /// Do what replaces or forgets a key: what is read before it or meanwhile is void.
     fn around<T>(&self, fingerprint: Option<u64>, op: impl FnOnce() -> T) -> T {
         self.clear(fingerprint);
@@ -289,6 +320,11 @@ impl Clears {
 /// Void what was read from tiers in Python, or computed for them, under `key`.
 pub(super) fn clear(py: Python<'_>, key: &Key) {
     CLEARS.clear(CLEARS.fingerprint_of(py, key));
+}
+
+/// The moment now, told from all others: when a refresh begins.
+pub(super) fn begin() -> Generation {
+    CLEARS.generations.begin()
 }
 
 /// Whether a key of tiers in Python was cleared since.

@@ -14,7 +14,7 @@ use super::flight::{self, Desk, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
 use super::raw::attached::Attached;
-use super::{foreign, logging, raw, tiered};
+use super::{logging, raw, tiered};
 use crate::flow::flight::Outcome;
 use crate::key::local::LocalKey;
 use crate::key::packed::PackedKey;
@@ -151,9 +151,6 @@ impl Gap {
         let cache = helper.getattr(intern!(py, "cache"))?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
-        if matches!(self.fill, Fill::Refresh(..)) {
-            foreign::clear(py, key);
-        }
         if let Some(lead) = self.lead.take() {
             let first = self.asked.0.first().and_then(|first| first.cache.as_ref());
             let isolate = first.is_none_or(|first| first.get().is_isolated());

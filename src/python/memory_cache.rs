@@ -49,6 +49,7 @@ impl MemoryCache {
     #[pyo3(signature = (*, max_entries = Argument::Default, max_bytes = None, timeout = None, isolate = true, policy = "tinylfu", clock = None),
            text_signature = "(*, max_entries=10000, max_bytes=None, timeout=None, isolate=True, policy='tinylfu', clock=None)")]
     fn new(
+        py: Python<'_>,
         max_entries: Argument<'_>,
         max_bytes: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
@@ -63,6 +64,9 @@ impl MemoryCache {
             timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
             policy: Policy::named(policy)?,
         };
+        if isolate {
+            value::prepare_pickle(py)?;
+        }
         let clock = match clock {
             None => AnyClock::System(SystemClock),
             Some(clock) => AnyClock::Manual(clock.get().0.clone()),

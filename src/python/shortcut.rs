@@ -475,18 +475,19 @@ pub(super) fn find<'py>(
 #[pymethods]
 impl Shortcut {
     #[new]
-    fn new(helper: &Bound<'_, PyAny>, desk: Py<Desk>) -> Self {
+    fn new(helper: &Bound<'_, PyAny>, desk: Py<Desk>) -> PyResult<Self> {
+        value::prepare_pickle(helper.py())?;
         // Now, before anybody has a hold of the dict that is replaced.
         let _dict = raw::ordinary_dict(helper);
         let helper = helper.clone().unbind();
-        Self {
+        Ok(Self {
             helper,
             code: OnceLock::new(),
             code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
             busy: AtomicBool::new(false),
             desk,
-        }
+        })
     }
 
     #[getter]

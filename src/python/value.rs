@@ -78,6 +78,13 @@ fn copied<'py>(kind: Kind, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
     }
 }
 
+/// Have what values are pickled with imported, before there are threads to do it.
+///
+/// A thread that imports holds a lock of the module, which a child forked meanwhile waits for without end.
+pub(super) fn prepare_pickle(py: Python<'_>) -> PyResult<()> {
+    raw::imported(py, "pickle", "dumps").map(drop)
+}
+
 fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
     let dumps = raw::imported(py, "pickle", "dumps")?;

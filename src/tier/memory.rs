@@ -113,6 +113,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.generations.now()
     }
 
+    /// The generation at which a refresh begins: no other is begun at the same.
+    pub fn begin(&self) -> Generation {
+        self.generations.begin()
+    }
+
     /// Whether the key's shard was cleared after that generation.
     pub fn was_cleared_since(&self, key: &PackedKey, generation: Generation) -> bool {
         let fingerprint = self.fingerprint(key);
@@ -300,13 +305,12 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
     fn insert(&self, store: &Store<V>, fingerprint: u64, held: Place, write: Write) -> bool {
         let mut shard = self.generations.lock(fingerprint);
-        if let Write::Fill(since) | Write::Refresh(since) = write
-            && shard.was_cleared_since(since)
-        {
-            return false;
-        }
-        if write.replaces() {
-            shard.clear();
+        match write {
+            Write::Fill(since) if shard.was_cleared_since(since) => return false,
+            Write::Refresh(begun) if shard.has_newer_than(begun) => return false,
+            Write::Refresh(begun) => shard.refresh(begun),
+            _ if write.replaces() => shard.clear(),
+            _ => {}
         }
         store.index().insert(fingerprint, held);
         true
