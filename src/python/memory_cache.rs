@@ -1,5 +1,7 @@
 //! `MemoryCache`: the memory tier as Python sees it.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -41,6 +43,8 @@ pub(super) struct Fetched<'py> {
 pub(super) struct MemoryCache {
     tier: MemoryTier<Object, AnyClock>,
     isolate: bool,
+    /// Whether the garbage collector has to look through the values.
+    may_lead_on: AtomicBool,
 }
 
 #[pymethods]
@@ -70,6 +74,7 @@ impl MemoryCache {
         Ok(Self {
             tier: MemoryTier::new(options, clock)?,
             isolate,
+            may_lead_on: AtomicBool::new(!isolate),
         })
     }
 
@@ -216,9 +221,9 @@ impl MemoryCache {
 
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Isolated values are immutable, private copies of plain data, or pickles: nothing in them
-        // can lead back to a cache, and the collector need not look at each.
-        if self.isolate {
+        // Isolated values are immutable, private copies of plain data, or pickles. Few of them can lead
+        // back to a cache, and where there are none of those, the collector need not look at each.
+        if !self.may_lead_on() {
             return Ok(());
         }
         let mut result = Ok(());
@@ -240,6 +245,11 @@ impl MemoryCache {
     /// Whether callers are kept apart.
     pub(super) fn is_isolated(&self) -> bool {
         self.isolate
+    }
+
+    /// Whether any of the values held can lead to other objects.
+    pub(super) fn may_lead_on(&self) -> bool {
+        self.may_lead_on.load(Relaxed)
     }
 
     /// The tier itself.
@@ -271,10 +281,13 @@ impl MemoryCache {
 
     /// Make a value ready to be kept.
     pub(super) fn prepare(&self, value: &Bound<'_, PyAny>, timeout: Timeout) -> PyResult<Prepared> {
-        let (object, size) = value::prepare(value, self.isolate)?;
+        let ready = value::prepare(value, self.isolate)?;
+        if ready.leads_on {
+            self.may_lead_on.store(true, Relaxed);
+        }
         Ok(Prepared {
-            object,
-            size,
+            object: ready.object,
+            size: ready.size,
             timeout,
         })
     }
