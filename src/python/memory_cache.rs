@@ -12,6 +12,7 @@ use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
 use super::raw::object::Object;
+use super::shown::shown;
 use super::timeout;
 use super::value;
 use crate::clock::{SystemClock, Timeout};
@@ -219,6 +220,15 @@ impl MemoryCache {
         self.tier.options().policy.name()
     }
 
+    /// What `copy` and `pickle` ask for.
+    #[allow(clippy::unused_self)] // what PyO3 asks for
+    fn __getstate__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a MemoryCache is neither copied nor pickled: its values are this process's. Share the one cache, or \
+             make another with MemoryCache(...)",
+        ))
+    }
+
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Isolated values are immutable, private copies of plain data, or pickles. Few of them can lead
@@ -332,13 +342,13 @@ fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         let name = given.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
             "{option} is an int, or None for no such bound, not {name}: {}",
-            given.repr()?
+            shown(given)?
         )));
     };
     if number.lt(1)? {
         return Err(PyValueError::new_err(format!(
             "{option} must be at least 1, or None for no such bound, not {}",
-            given.repr()?
+            shown(given)?
         )));
     }
     // More than there is memory for is as good as the most.

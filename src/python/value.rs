@@ -201,7 +201,8 @@ fn is_known_immutable(value: &Bound<'_, PyAny>, known: &mut Immutables) -> PyRes
         return Ok(true);
     }
     // There is one object for each member of an enumeration, and a pickle would name it.
-    let is_member = loaded(py, "enum", "Enum")?.map_or(Ok(false), |base| class.is_subclass(&base))?;
+    let is_member =
+        loaded(py, "enum", "Enum")?.map_or(Ok(false), |base| class.is_subclass(&base))?;
     known.lead_on |= is_member;
     Ok(is_member)
 }
