@@ -163,7 +163,7 @@ def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
         raise TypeError(f"single_flight is True or False, not {shown(single_flight)}")
     if flight_wait is None:
         raise ValueError(
-            f"flight_wait is a finite time in seconds, or a timedelta, not None: who is waited "
+            "flight_wait is a finite time in seconds, or a timedelta, not None: who is waited "
             "for may be waiting for the one who waits, in ways that nobody sees"
         )
     seconds = _wait_of(flight_wait)

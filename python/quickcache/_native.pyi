@@ -136,8 +136,8 @@ def _seconds_of(timeout: _Timeout) -> float | None:
 def _wait_of(flight_wait: float | timedelta) -> float | None:
     """How long a call waits, in seconds; None for more than can be counted. Raises as `_seconds_of`."""
 
-def _shown(object: object) -> str:
-    """The representation of an object, cut if it is long, or its class if it has none."""
+def _shown(given: object, /) -> str:
+    """The representation of what was given, cut if it is long, or its class if it has none."""
 
 @final
 class _Gap:

@@ -27,7 +27,8 @@ pub(super) fn shown(object: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// The same for messages made in Python.
-#[pyfunction(name = "_shown")]
-pub(super) fn shown_to_python(object: &Bound<'_, PyAny>) -> PyResult<String> {
-    shown(object)
+#[pyfunction]
+#[pyo3(name = "_shown", signature = (given, /))]
+pub(super) fn shown_to_python(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    shown(given)
 }
