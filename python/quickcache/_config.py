@@ -12,8 +12,9 @@ from ._log import assert_function
 from ._native import _Desk as Desk
 from ._native import _find as find
 from ._native import _Gap as Gap
-from ._native import _seconds_of
 from ._native import _Shortcut as Shortcut
+from ._native import _shown as shown
+from ._native import _wait_of
 from ._tiers import fold_timeouts
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def stats(function: Callable[..., Any]) -> FunctionStats:
     for cell in getattr(plain, "__closure__", None) or ():
         if type(cell.cell_contents) is Shortcut:
             return cell.cell_contents.desk.stats()
-    raise TypeError(f"stats() takes a decorated function, not {function!r}")
+    raise TypeError(f"stats() takes a decorated function, not {shown(function)}")
 
 
 def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
@@ -159,14 +160,13 @@ def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
     TypeError or ValueError for what is no time, or has no end.
     """
     if not isinstance(single_flight, bool):
-        raise TypeError(f"single_flight is True or False, not {single_flight!r}")
-    seconds = _seconds_of(flight_wait)
+        raise TypeError(f"single_flight is True or False, not {shown(single_flight)}")
     if flight_wait is None:
         raise ValueError(
-            f"flight_wait is a finite time in seconds, or a timedelta, not {flight_wait!r}: who is waited "
+            "flight_wait is a finite time in seconds, or a timedelta, not None: who is waited "
             "for may be waiting for the one who waits, in ways that nobody sees"
         )
-    # None: more seconds than can be counted.
+    seconds = _wait_of(flight_wait)
     wait = LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT)
     return timedelta(seconds=wait) if single_flight else None
 

@@ -23,7 +23,9 @@ __all__ = [
     "_seal",
     "_seconds_of",
     "_set",
+    "_shown",
     "_void",
+    "_wait_of",
     "build_info",
     "md5_hex",
 ]
@@ -128,6 +130,12 @@ def _void(key: str) -> None:
 
 def _seconds_of(timeout: _Timeout) -> float | None:
     """A timeout in seconds, None for ever. ValueError or TypeError if it is none."""
+
+def _wait_of(flight_wait: float | timedelta) -> float | None:
+    """How long a call waits, in seconds; None for more than can be counted. Raises as `_seconds_of`."""
+
+def _shown(given: object, /) -> str:
+    """The representation of what was given, cut if it is long, or its class if it has none."""
 
 @final
 class _Gap:

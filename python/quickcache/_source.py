@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, get_args
 
+from . import _native
 from ._errors import KeyCollisionWarning
 from ._warn import warn
 
@@ -42,7 +43,7 @@ def key_prefix(
 def check_key_format(given: object) -> None:
     """Raise ValueError for what is no key format."""
     if given not in get_args(KeyFormat):
-        raise ValueError(f"key_format must be 'compatible' or 'qualified', not {given!r}")
+        raise ValueError(f"key_format must be 'compatible' or 'qualified', not {_native._shown(given)}")
 
 
 def owner_name(fn: Callable[..., Any]) -> str | None:

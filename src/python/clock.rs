@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::timeout;
 use crate::clock::{self, Clock, SystemClock};
 
 /// A clock that stands still until it is turned.
-#[pyclass(module = "quickcache", frozen)]
+#[pyclass(module = "quickcache", frozen, weakref)]
 #[derive(Default)]
 pub(super) struct ManualClock(pub(super) Arc<clock::ManualClock>);
 
@@ -22,6 +23,15 @@ impl ManualClock {
     fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         self.0.advance(timeout::duration(seconds)?);
         Ok(())
+    }
+
+    /// What `copy` and `pickle` ask for.
+    #[allow(clippy::unused_self)] // what PyO3 asks for
+    fn __getstate__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a ManualClock is neither copied nor pickled: a copy would not be turned with it. Share the one clock, \
+             or make another with ManualClock()",
+        ))
     }
 }
 

@@ -161,7 +161,7 @@ pub(super) fn outcome(
         return Ok(Outcome::Value(object.clone()));
     }
     match value::prepare(content, isolate) {
-        Ok((object, _)) => Ok(Outcome::Value(object)),
+        Ok(ready) => Ok(Outcome::Value(ready.object)),
         Err(error) if error.is_instance_of::<PyException>(content.py()) => Ok(Outcome::Apart),
         Err(error) => Err(error),
     }

@@ -8,6 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::shown::shown;
 use crate::key::packed::{KeyPrefix, PackedKey};
 
 /// A key, whichever way it came.
@@ -72,7 +73,7 @@ pub(super) fn pack(key: &Bound<'_, PyAny>) -> PyResult<PackedKey> {
         let name = key.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
             "a cache key is a str, not {name}: {}",
-            key.repr()?
+            shown(key)?
         )));
     };
     if let Ok(text) = text.to_str() {

@@ -1,5 +1,7 @@
 //! `MemoryCache`: the memory tier as Python sees it.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -10,6 +12,7 @@ use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
 use super::raw::object::Object;
+use super::shown::shown;
 use super::timeout;
 use super::value;
 use crate::clock::{SystemClock, Timeout};
@@ -41,6 +44,8 @@ pub(super) struct Fetched<'py> {
 pub(super) struct MemoryCache {
     tier: MemoryTier<Object, AnyClock>,
     isolate: bool,
+    /// Whether the garbage collector has to look through the values.
+    may_lead_on: AtomicBool,
 }
 
 #[pymethods]
@@ -74,6 +79,7 @@ impl MemoryCache {
         Ok(Self {
             tier: MemoryTier::new(options, clock)?,
             isolate,
+            may_lead_on: AtomicBool::new(!isolate),
         })
     }
 
@@ -218,11 +224,20 @@ impl MemoryCache {
         self.tier.options().policy.name()
     }
 
+    /// What `copy` and `pickle` ask for.
+    #[allow(clippy::unused_self)] // what PyO3 asks for
+    fn __getstate__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(
+            "a MemoryCache is neither copied nor pickled: its values are this process's. Share the one cache, or \
+             make another with MemoryCache(...)",
+        ))
+    }
+
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Isolated values are immutable, private copies of plain data, or pickles: nothing in them
-        // can lead back to a cache, and the collector need not look at each.
-        if self.isolate {
+        // Isolated values are immutable, private copies of plain data, or pickles. Few of them can lead
+        // back to a cache, and where there are none of those, the collector need not look at each.
+        if !self.may_lead_on() {
             return Ok(());
         }
         let mut result = Ok(());
@@ -244,6 +259,11 @@ impl MemoryCache {
     /// Whether callers are kept apart.
     pub(super) fn is_isolated(&self) -> bool {
         self.isolate
+    }
+
+    /// Whether any of the values held can lead to other objects.
+    pub(super) fn may_lead_on(&self) -> bool {
+        self.may_lead_on.load(Relaxed)
     }
 
     /// The tier itself.
@@ -275,10 +295,13 @@ impl MemoryCache {
 
     /// Make a value ready to be kept.
     pub(super) fn prepare(&self, value: &Bound<'_, PyAny>, timeout: Timeout) -> PyResult<Prepared> {
-        let (object, size) = value::prepare(value, self.isolate)?;
+        let ready = value::prepare(value, self.isolate)?;
+        if ready.leads_on {
+            self.may_lead_on.store(true, Relaxed);
+        }
         Ok(Prepared {
-            object,
-            size,
+            object: ready.object,
+            size: ready.size,
             timeout,
         })
     }
@@ -323,13 +346,13 @@ fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         let name = given.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
             "{option} is an int, or None for no such bound, not {name}: {}",
-            given.repr()?
+            shown(given)?
         )));
     };
     if number.lt(1)? {
         return Err(PyValueError::new_err(format!(
             "{option} must be at least 1, or None for no such bound, not {}",
-            given.repr()?
+            shown(given)?
         )));
     }
     // More than there is memory for is as good as the most.

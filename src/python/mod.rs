@@ -21,6 +21,7 @@ mod near;
 mod plan;
 mod raw;
 mod shortcut;
+mod shown;
 mod tiered;
 mod timeout;
 mod value;
@@ -52,9 +53,11 @@ mod _native {
     #[pymodule_export]
     use super::shortcut::{Shortcut, find};
     #[pymodule_export]
+    use super::shown::shown_to_python;
+    #[pymodule_export]
     use super::tiered::{delete_in_order, get_in_order, set_in_order};
     #[pymodule_export]
-    use super::timeout::seconds_of;
+    use super::timeout::{seconds_of, wait_of};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -250,8 +250,8 @@ impl Near {
     /// Show the objects held to the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.first.traverse(visit)?;
-        // As in the cache: isolated values lead nowhere.
-        if self.first.cache.get().is_isolated() {
+        // As in the cache.
+        if !self.first.cache.get().may_lead_on() {
             return Ok(());
         }
         let visited = self

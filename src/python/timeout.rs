@@ -6,14 +6,38 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyFloat, PyInt};
 
+use super::shown::shown;
 use crate::clock::Timeout;
+
+const OF_A_VALUE: Stretch = Stretch {
+    name: "a timeout",
+    accepts: "seconds (int or float), a timedelta, or None for ever",
+};
+const OF_A_WAIT: Stretch = Stretch {
+    name: "flight_wait",
+    accepts: "seconds (int or float) or a timedelta",
+};
+const OF_A_CLOCK: Stretch = Stretch {
+    name: "what a clock is turned by",
+    accepts: "seconds (int or float) or a timedelta",
+};
+
+/// What a time is for, as errors tell it.
+struct Stretch {
+    name: &'static str,
+    accepts: &'static str,
+}
 
 /// A timeout: seconds, a timedelta, or None for ever.
 pub(super) fn extract(given: &Bound<'_, PyAny>) -> PyResult<Timeout> {
     if given.is_none() {
         return Ok(Timeout::FOREVER);
     }
-    let seconds = seconds(given)?;
+    timeout(given, &OF_A_VALUE)
+}
+
+fn timeout(given: &Bound<'_, PyAny>, of: &Stretch) -> PyResult<Timeout> {
+    let seconds = seconds(given, of)?;
     if seconds <= 0.0 {
         return Ok(Timeout::NONE);
     }
@@ -28,9 +52,17 @@ pub(super) fn seconds_of(timeout: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     Ok(timeout.map(|duration| duration.as_secs_f64()))
 }
 
+/// The same for how long a call waits; None where that is more seconds than can be counted.
+#[pyfunction]
+#[pyo3(name = "_wait_of")]
+pub(super) fn wait_of(flight_wait: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let timeout = timeout(flight_wait, &OF_A_WAIT)?.duration();
+    Ok(timeout.map(|duration| duration.as_secs_f64()))
+}
+
 /// A stretch of time, for a clock to be turned by.
 pub(super) fn duration(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds = seconds(given)?;
+    let seconds = seconds(given, &OF_A_CLOCK)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| {
         PyValueError::new_err(format!(
             "a clock turns forward by a finite time, not by {seconds} s"
@@ -39,7 +71,7 @@ pub(super) fn duration(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
 }
 
 /// The seconds of a number or a timedelta; an integer too large for a float is infinite.
-fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
+fn seconds(given: &Bound<'_, PyAny>, of: &Stretch) -> PyResult<f64> {
     let py = given.py();
     let number = if given.is_instance_of::<PyDelta>() {
         &given.call_method0("total_seconds")?
@@ -48,8 +80,10 @@ fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
     } else {
         let name = given.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
-            "a timeout is seconds (int or float), a timedelta, or None for ever, not {name}: {}",
-            given.repr()?
+            "{} is {}, not {name}: {}",
+            of.name,
+            of.accepts,
+            shown(given)?
         )));
     };
     let seconds = match number.extract::<f64>() {
@@ -63,7 +97,7 @@ fn seconds(given: &Bound<'_, PyAny>) -> PyResult<f64> {
         other => other?,
     };
     if seconds.is_nan() {
-        return Err(PyValueError::new_err("a timeout cannot be nan"));
+        return Err(PyValueError::new_err(format!("{} cannot be nan", of.name)));
     }
     Ok(seconds)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pyo3::exceptions::PyRecursionError;
+use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -24,29 +24,48 @@ const DEEPEST_COPY: usize = 100;
 /// What a pickle is written in: the newest protocol that every supported Python reads.
 const PICKLE_PROTOCOL: u8 = 5;
 
-/// Make a value ready to be kept, and estimate its size in bytes.
+/// A value ready to be kept.
+pub(super) struct Ready {
+    pub(super) object: Object,
+    /// An estimate, in bytes.
+    pub(super) size: usize,
+    /// Whether other objects can be reached through it, and so perhaps the cache that it is kept in.
+    pub(super) leads_on: bool,
+}
+
+/// Make a value ready to be kept.
 ///
 /// `UncacheableValueError` for a value that can be neither copied nor pickled.
-pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<(Object, usize)> {
-    if !isolate || is_immutable(value, 0, &mut Immutables::default())? {
-        return Ok((
-            Object::new(value.clone(), Kind::Shared),
-            size_of_whole(value),
-        ));
+pub(super) fn prepare(value: &Bound<'_, PyAny>, isolate: bool) -> PyResult<Ready> {
+    let mut immutables = Immutables::default();
+    if !isolate || is_immutable(value, 0, &mut immutables)? {
+        return Ok(Ready {
+            object: Object::new(value.clone(), Kind::Shared),
+            size: size_of_whole(value)?,
+            leads_on: !isolate || immutables.lead_on,
+        });
     }
     let mut copier = Copier::new(true);
     if let Some(copy) = copier.copy(value, 0)? {
-        if copier.met_again {
-            return Ok((Object::new(copy, Kind::Graph), copier.size));
-        }
-        let (part, size) = (copier.part(copy)?, copier.size);
-        let is_recipe = part.is_exact_instance_of::<PyTuple>();
-        let kind = if is_recipe { Kind::Tree } else { Kind::Flat };
-        return Ok((Object::new(part, kind), size));
+        let (object, kind) = if copier.met_again {
+            (copy, Kind::Graph)
+        } else {
+            let part = copier.part(copy)?;
+            let is_recipe = part.is_exact_instance_of::<PyTuple>();
+            (part, if is_recipe { Kind::Tree } else { Kind::Flat })
+        };
+        return Ok(Ready {
+            object: Object::new(object, kind),
+            size: copier.size,
+            leads_on: copier.immutables.lead_on,
+        });
     }
     let pickle = pickle(value)?;
-    let size = pickle.as_bytes().len() + 33;
-    Ok((Object::new(pickle.into_any(), Kind::Pickled), size))
+    Ok(Ready {
+        size: pickle.as_bytes().len() + 33,
+        object: Object::new(pickle.into_any(), Kind::Pickled),
+        leads_on: false,
+    })
 }
 
 /// A kept value for a caller. An error says that its pickle can no longer be read.
@@ -92,7 +111,7 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     match dumped {
         Ok(pickle) => Ok(pickle.cast_into::<PyBytes>()?),
         Err(error)
-            if error.is_instance_of::<pyo3::exceptions::PyException>(py)
+            if error.is_instance_of::<PyException>(py)
                 && !error.is_instance_of::<PyRecursionError>(py)
                 && !error.is_instance_of::<pyo3::exceptions::PyMemoryError>(py) =>
         {
@@ -112,7 +131,15 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 
 /// The tuples and frozensets that were found immutable, by address: each is looked into once, however
 /// many places it stands in. Only for the time of one walk, in which none of them can go away.
-type Immutables = HashSet<usize, ahash::RandomState>;
+#[derive(Default)]
+struct Immutables {
+    known: Addresses,
+    /// Whether any was a member of an enumeration, through whose class all is reached that is global to
+    /// its methods.
+    lead_on: bool,
+}
+
+type Addresses = HashSet<usize, ahash::RandomState>;
 
 /// Whether nobody can change the value: the types known for it, and tuples and frozensets of those.
 fn is_immutable(value: &Bound<'_, PyAny>, depth: usize, known: &mut Immutables) -> PyResult<bool> {
@@ -128,7 +155,7 @@ fn is_immutable(value: &Bound<'_, PyAny>, depth: usize, known: &mut Immutables) 
     let is_tuple = value.is_exact_instance_of::<PyTuple>();
     if is_tuple || value.is_exact_instance_of::<PyFrozenSet>() {
         let address = value.as_ptr().addr();
-        if known.contains(&address) {
+        if known.known.contains(&address) {
             return Ok(true);
         }
         if depth > DEEPEST_COPY {
@@ -139,16 +166,16 @@ fn is_immutable(value: &Bound<'_, PyAny>, depth: usize, known: &mut Immutables) 
                 return Ok(false);
             }
         }
-        known.insert(address);
+        known.known.insert(address);
         return Ok(true);
     }
     if is_container(value) {
         return Ok(false);
     }
-    is_known_immutable(value)
+    is_known_immutable(value, known)
 }
 
-fn is_known_immutable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn is_known_immutable(value: &Bound<'_, PyAny>, known: &mut Immutables) -> PyResult<bool> {
     let py = value.py();
     if value.is_exact_instance_of::<PyComplex>()
         || value.is_exact_instance_of::<PyRange>()
@@ -181,10 +208,10 @@ fn is_known_immutable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
         return Ok(true);
     }
     // There is one object for each member of an enumeration, and a pickle would name it.
-    match loaded(py, "enum", "Enum")? {
-        Some(base) => class.is_subclass(&base),
-        None => Ok(false),
-    }
+    let is_member =
+        loaded(py, "enum", "Enum")?.map_or(Ok(false), |base| class.is_subclass(&base))?;
+    known.lead_on |= is_member;
+    Ok(is_member)
 }
 
 fn is_immutable_zone(zone: Option<Bound<'_, PyTzInfo>>) -> PyResult<bool> {
@@ -256,10 +283,12 @@ impl<'py> Copier<'py> {
         depth: usize,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if is_immutable(value, depth, &mut self.immutables)? {
-            self.count(value);
+            self.count(value)?;
             return Ok(Some(value.clone()));
         }
-        self.size += if self.examine { size_of(value) } else { 0 };
+        if self.examine {
+            self.size = self.size.saturating_add(size_of(value)?);
+        }
         if depth > DEEPEST_COPY {
             return Ok(None);
         }
@@ -286,7 +315,7 @@ impl<'py> Copier<'py> {
                 if !is_immutable(&key, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
-                self.count(&key);
+                self.count(&key)?;
                 match self.copy(&item, depth + 1)? {
                     Some(same) if same.is(&item) => {}
                     Some(copy) => copies.push((key, copy)),
@@ -304,7 +333,7 @@ impl<'py> Copier<'py> {
                 if !is_immutable(&item, depth + 1, &mut self.immutables)? {
                     return Ok(None);
                 }
-                self.count(&item);
+                self.count(&item)?;
             }
             Ok(Some(copy))
         } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
@@ -347,14 +376,16 @@ impl<'py> Copier<'py> {
         if recipe.len() == 1 {
             return Ok(container);
         }
-        self.size += (recipe.len() + 5) * std::mem::size_of::<usize>();
+        let own = (recipe.len() + 5) * std::mem::size_of::<usize>();
+        self.size = self.size.saturating_add(own);
         Ok(PyTuple::new(py, recipe)?.into_any())
     }
 
-    fn count(&mut self, immutable: &Bound<'py, PyAny>) {
+    fn count(&mut self, immutable: &Bound<'py, PyAny>) -> PyResult<()> {
         if self.examine {
-            self.size += size_of_whole(immutable);
+            self.size = self.size.saturating_add(size_of_whole(immutable)?);
         }
+        Ok(())
     }
 
     fn remember(&mut self, value: &Bound<'py, PyAny>, copy: Option<&Bound<'py, PyAny>>) {
@@ -434,37 +465,41 @@ fn copy_set<'py>(set: &Bound<'py, PySet>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// An estimate of an object's own memory in bytes, without what it refers to.
-fn size_of(value: &Bound<'_, PyAny>) -> usize {
+fn size_of(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     if value.is_none() || value.is_exact_instance_of::<PyBool>() {
-        return 0;
+        return Ok(0);
     }
     if value.is_exact_instance_of::<PyInt>() || value.is_exact_instance_of::<PyFloat>() {
-        return 28;
+        return Ok(28);
     }
     let py = value.py();
-    value
+    let size = value
         .get_type()
         .call_method1(intern!(py, "__sizeof__"), (value,))
-        .and_then(|size| size.extract())
+        .and_then(|size| size.extract());
+    match size {
         // A class may say anything of its size, and what it says is only an estimate.
-        .unwrap_or(64)
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(64),
+        // Ctrl-C is none of its business.
+        size => size,
+    }
 }
 
 /// An estimate of the memory of a value and of all that stands in it, where that can be seen: plain
 /// containers are looked into, each once.
-fn size_of_whole(value: &Bound<'_, PyAny>) -> usize {
+fn size_of_whole(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     if !is_container(value) && !value.is_exact_instance_of::<PyFrozenSet>() {
         return size_of(value);
     }
-    let mut size = 0;
-    let mut seen = Immutables::default();
+    let mut size = 0_usize;
+    let mut seen = Addresses::default();
     let mut left = vec![value.clone()];
     while let Some(value) = left.pop() {
         let is_frozen = value.is_exact_instance_of::<PyFrozenSet>();
         if (is_frozen || is_container(&value)) && !seen.insert(value.as_ptr().addr()) {
             continue;
         }
-        size += size_of(&value);
+        size = size.saturating_add(size_of(&value)?);
         if let Ok(tuple) = value.cast_exact::<PyTuple>() {
             left.extend_from_slice(tuple.as_slice());
         } else if let Ok(list) = value.cast_exact::<PyList>() {
@@ -479,5 +514,5 @@ fn size_of_whole(value: &Bound<'_, PyAny>) -> usize {
             left.extend(set.iter());
         }
     }
-    size
+    Ok(size)
 }

@@ -241,7 +241,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         timeout: Timeout,
         write: Write,
     ) -> Option<Held<V>> {
-        let size = size + key.heap_size() + OVERHEAD;
+        let size = size.saturating_add(key.heap_size() + OVERHEAD);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let weight = self.options.weight(size);
         let deadline = Deadline::of(timeout, &self.clock);

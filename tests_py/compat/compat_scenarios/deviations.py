@@ -208,3 +208,16 @@ def two_functions_of_one_text(probe):
     one = probe.step("decorate one", make, "one")
     two = probe.step("decorate two", make, "two")
     probe.is_("one prefix", one.prefix == two.prefix)
+
+
+@scenario
+def an_element_that_raises_stop_iteration(probe):
+    class Odd(int):
+        def __str__(self):
+            raise StopIteration("odd")
+
+        __format__ = __str__
+
+    probe.step("alone", code, probe, Odd(5))
+    probe.step("in a list", code, probe, [1, Odd(5), 2])
+    probe.step("the elements before it", code, probe, [1])
