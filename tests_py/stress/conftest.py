@@ -22,3 +22,10 @@ collect_ignore = [] if LENGTH else ["test_stress_servers.py"]
 def is_full():
     """Whether a test is to take its time."""
     return LENGTH == "full"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What a test counted, which it recorded as `seen`."""
+    for report in terminalreporter.getreports("passed"):
+        for seen in (value for name, value in report.user_properties if name == "seen"):
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {seen}")

@@ -39,6 +39,7 @@ class Subject:
 
     def compute(self, name):
         version = len(self.changes.get(name, ()))
+        time.sleep(0.000_1)  # stands for a query: other threads and forks come in between
         return {"name": name, "version": version, "pid": os.getpid(), "made": next(MOMENTS), "more": [name]}
 
     def ask(self, name):
@@ -60,12 +61,13 @@ class Subject:
         self.cleared[name] = max(self.cleared[name], version)
 
 
-@get_quickcache(cache=MEMORY)(["name"])
+# Whoever waits for a thread that is not there would wait for longer than the tests.
+@get_quickcache(cache=MEMORY, flight_wait=1_000)(["name"])
 def remembered(name):
     return SUBJECTS[0].compute(name)
 
 
-@get_quickcache(cache=TIERS)(["name"])
+@get_quickcache(cache=TIERS, flight_wait=1_000)(["name"])
 def tiered(name):
     return SUBJECTS[1].compute(name)
 
@@ -107,9 +109,9 @@ def drop_in_background():
 def be_busy(seed):
     for round_ in itertools.count():
         work(seed + round_)
-        if round_ % 50 == 0:
+        if round_ % 20 == 0:
             drop_in_background()
-        time.sleep(0.000_2)  # leaves the machine to the workers
+        time.sleep(0.000_5)  # leaves the machine to the workers
 
 
 def end_process(told):

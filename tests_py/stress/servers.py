@@ -31,6 +31,7 @@ class Server:
 
     def __init__(self, log, command, env=None):
         self.log = log
+        self.is_ready = None  # if given: whether a worker may be sent a signal
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 command,
@@ -59,10 +60,16 @@ class Server:
 
     def await_workers(self, number=WORKERS, without=()):
         """Wait until there are so many workers, and none of the old ones `without`."""
-        self.until(
-            f"{number} workers without {without}",
-            lambda: len(self.workers()) == number and all(has_ended(old) for old in without),
-        )
+
+        def are_there():
+            workers = self.workers()
+            return (
+                len(workers) == number
+                and all(has_ended(old) for old in without)
+                and (self.is_ready is None or all(map(self.is_ready, workers)))
+            )
+
+        self.until(f"{number} workers without {without}", are_there)
 
     def replace_all(self, number=signal.SIGHUP):
         """Have all workers replaced, by a signal to the master."""
@@ -148,10 +155,10 @@ def ask_while(restarts, ask, wanted):
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(client) for _ in range(CLIENTS)]
         try:
-            for done in itertools.count():
-                if ends.is_set() or (done >= len(restarts) and len(answers) >= wanted):
-                    break
+            done = 0
+            while not ends.is_set() and (done < len(restarts) or len(answers) < wanted):
                 restarts[done % len(restarts)]()
+                done += 1
         finally:
             ends.set()
     for one in clients:
