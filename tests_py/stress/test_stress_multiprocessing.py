@@ -14,7 +14,7 @@ PROGRAM = Path(__file__).with_name("pooled.py")
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_the_processes_of_a_pool_answer_rightly(is_full, record_property, method):
-    calls = 10_000 if is_full else 60
+    calls = 10_000 if is_full else 30
     # The fork server finds the module that it is to load beforehand by this alone.
     path = os.pathsep.join([str(PROGRAM.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", str(PROGRAM), method, str(calls)]
@@ -35,7 +35,7 @@ def test_the_processes_of_a_pool_answer_rightly(is_full, record_property, method
         "seen", f"{asked} calls in {len(processes)} processes, {hits} hits, {inherited} inherited"
     )
     assert calls == len(answers)
-    assert len(processes) >= 6
+    assert len(processes) > 2
     assert asked / 4 < hits < asked
     # What is spawned imports everything anew.
     assert (method != "spawn") == (inherited > 0)

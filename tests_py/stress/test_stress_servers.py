@@ -108,6 +108,23 @@ class TestUWSGI:
 
         check(server, answers, wanted, record_property, inherits=not lazy)
 
+    @pytest.mark.parametrize("single", [True, False], ids=["single interpreter", "many interpreters"])
+    def test_two_applications_share_an_interpreter_or_are_told_to(self, start, single):
+        command = [str(Path(sys.executable).with_name("pyuwsgi")), "--http-socket", "127.0.0.1:0", "--master"]
+        command += ["--pythonpath", str(servers.HERE), "--die-on-term", "--manage-script-name"]
+        command += ["--mount", "/one=served_wsgi.py", "--mount", "/two=served_wsgi.py"]
+        command += ["--single-interpreter"] if single else []
+        server = start(command)
+        if single:
+            server.await_workers(1)
+            server.stop()
+        else:
+            server.process.wait(servers.LIMIT)
+
+        told = server.told()
+        assert single is ("WSGI app 1 (mountpoint='/two') ready" in told)
+        assert single is not ("for uWSGI, single-interpreter = true" in told)
+
 
 class TestCelery:
     def test_runs_tasks_while_processes_are_replaced(self, start, wanted, record_property):
