@@ -73,18 +73,21 @@ class Server:
 
     def replace_all(self, number=signal.SIGHUP):
         """Have all workers replaced, by a signal to the master."""
+        self.await_workers()
         old = self.workers()
         self.process.send_signal(number)
         self.await_workers(without=old)
 
     def replace_one(self, number=signal.SIGTERM):
         """Have a worker replaced, by a signal to it."""
+        self.await_workers()
         one = max(self.workers(), key=lambda worker: worker.create_time())
         one.send_signal(number)
         self.await_workers(without=[one])
 
     def stop(self):
         """End it as an administrator would; nothing may be left."""
+        self.await_workers(len(self.workers()))
         workers = self.workers()
         self.process.terminate()
         code = self.process.wait(LIMIT)

@@ -1,8 +1,10 @@
 """Functions of a parent process in pools of multiprocessing, whose processes are replaced all the time."""
 
+import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,17 +20,23 @@ def test_the_processes_of_a_pool_answer_rightly(is_full, record_property, method
     # The fork server finds the module that it is to load beforehand by this alone.
     path = os.pathsep.join([str(PROGRAM.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", str(PROGRAM), method, str(calls)]
-    done = subprocess.run(
+    with subprocess.Popen(
         command,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=600 if is_full else 60,
-    )
+        start_new_session=True,
+    ) as program:
+        try:
+            told, complaints = program.communicate(timeout=600 if is_full else 60)
+        finally:
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):  # nothing is left of the pool
+                    os.killpg(program.pid, signal.SIGKILL)
 
-    assert (0, "") == (done.returncode, done.stderr)
-    answers = json.loads(done.stdout)
+    assert (0, "") == (program.returncode, complaints)
+    answers = json.loads(told)
     processes = {answer["pid"] for answer in answers}
     asked, hits, inherited = (sum(one[count] for one in answers) for count in ("asked", "hits", "inherited"))
     record_property(
