@@ -4,7 +4,7 @@
 # `make bench ARGS="--only hot zipf"`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python types lint format wheel sdist bench bench-quick bench-instructions bench-docs verify clean
+.PHONY: help demo test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -33,6 +33,12 @@ test-rust: ## run the Rust tests, without and with Python
 	$(dev)
 
 test-python: ## run the Python tests on each interpreter found
+	$(dev)
+
+stress: ## run tests_py/stress in full, with real servers, on the interpreter PYTHON; takes some minutes
+	$(dev)
+
+stress-quick: ## the same in a short form, which `make test` includes
 	$(dev)
 
 verify: ## try the orders that threads may come in: the models of tests_rs/models, under loom

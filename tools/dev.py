@@ -168,6 +168,11 @@ def preferred() -> Interpreter:
     return min(interpreters(), key=lambda one: (not one.final, order.get(one.tag, len(order))))
 
 
+def chosen() -> tuple[Interpreter, ...]:
+    """Each interpreter asked for; one if none was: for what takes minutes."""
+    return interpreters() if os.environ.get("PYTHON") else (preferred(),)
+
+
 # Running things
 
 
@@ -398,6 +403,7 @@ def test(*arguments: str) -> None:
     test_rust()
     types()
     test_python(*arguments)
+    stress_quick()
 
 
 def test_rust() -> None:
@@ -431,6 +437,28 @@ def test_python(*arguments: str) -> None:
         install(python, test_wheel(interpreter))
         env = {"QUICKCACHE_ORACLE": str(oracle()), "QUICKCACHE_SDIST": str(sdist())}
         check(f"Python {interpreter.tag}", python, "-m", "pytest", "-n", "auto", *arguments, env=env)
+
+
+def under_stress(length: str, interpreter: Interpreter, *arguments: str) -> None:
+    """Run tests_py/stress with real servers, which take packages of their own."""
+    name = f"stress, {length}: Python {interpreter.tag}"
+    if WINDOWS:
+        RESULTS.append(Result(name, None, 0, "not run: gunicorn, uWSGI and Celery's prefork need Unix"))
+        return
+    need_rust()
+    python = environment(f"stress-{interpreter.tag}", interpreter, "test", "stress")
+    install(python, test_wheel(interpreter))
+    command = ("-m", "pytest", "-n", "2", "tests_py/stress", *arguments)
+    check(name, python, *command, env={"QUICKCACHE_STRESS": length})
+
+
+def stress(*arguments: str) -> None:
+    for interpreter in chosen():
+        under_stress("full", interpreter, *arguments)
+
+
+def stress_quick(*arguments: str) -> None:
+    under_stress("short", preferred(), *arguments)
 
 
 def types() -> None:
@@ -495,9 +523,9 @@ def publish(file: Path) -> None:
 
 
 def in_bench(*command: str | Path) -> None:
-    """Run a module of benches/ on each interpreter asked for; on one if none was, for it takes minutes."""
+    """Run a module of benches/."""
     need_rust()
-    for interpreter in interpreters() if os.environ.get("PYTHON") else [preferred()]:
+    for interpreter in chosen():
         python = environment(f"bench-{interpreter.tag}", interpreter, "bench", each=True)
         install(python, wheel(interpreter, "release"))
         run(python, "-m", *command, env={"QUICKCACHE_ORACLE": str(oracle())})
@@ -532,6 +560,8 @@ COMMANDS = {
     "test": test,
     "test-rust": test_rust,
     "test-python": test_python,
+    "stress": stress,
+    "stress-quick": stress_quick,
     "verify": verify,
     "types": types,
     "lint": lint,

@@ -1,0 +1,31 @@
+"""How long the tests here are. QUICKCACHE_STRESS: "full" (`make stress`), "short", or nothing.
+
+With nothing, real servers are left out: they take packages of their own, tools/requirements/stress.txt.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the tests share modules, and servers load some
+
+LENGTH = os.environ.get("QUICKCACHE_STRESS", "")
+if LENGTH not in {"", "short", "full"}:
+    raise pytest.UsageError(f"QUICKCACHE_STRESS is {LENGTH!r}, and not full, short or nothing")
+
+collect_ignore = [] if LENGTH else ["test_stress_servers.py"]
+
+
+@pytest.fixture(scope="session")
+def is_full():
+    """Whether a test is to take its time."""
+    return LENGTH == "full"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What a test counted, which it recorded as `seen`."""
+    for report in terminalreporter.getreports("passed"):
+        for seen in (value for name, value in report.user_properties if name == "seen"):
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {seen}")
