@@ -211,8 +211,7 @@ class TestTheRest:
 
     def test_no_inner_part_is_copied(self, copied):
         shortcut = triple.__closure__[0].cell_contents
-        gap = _native._find(shortcut, (98_765,), {})
-        for part in (shortcut, gap):
-            with pytest.raises(TypeError, match=r"cannot pickle 'quickcache\._native\._"):
-                copied(part)
-        gap.fail()
+        with _native._find(shortcut, (98_765,), {}) as gap:
+            for part in (shortcut, gap):
+                with pytest.raises(TypeError, match=r"cannot pickle 'quickcache\._native\._"):
+                    copied(part)
