@@ -248,9 +248,7 @@ class Soak:
             before = statistics.median(resident[MINUTE : 2 * MINUTE])
             after = statistics.median(resident[-MINUTE:])
             growth = after / before - 1
-            print(
-                f"memory: {before / 1e6:.1f} MB after a minute, {after / 1e6:.1f} MB in the last: {growth:+.2%}"
-            )
+            print(f"memory: {before / 1e6:.1f} MB, then {after / 1e6:.1f} MB: {growth:+.2%}")
             is_well &= growth < ALLOWED_GROWTH
         print("well" if is_well else "NOT WELL")
         return 0 if is_well else 1
