@@ -4,7 +4,7 @@
 # `make bench ARGS="--only hot zipf"`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs clean
+.PHONY: help demo test test-rust test-python stress stress-quick soak verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -13,6 +13,9 @@ BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 pyt
 
 ifdef PYTHON
 export PYTHON
+endif
+ifdef MINUTES
+export MINUTES
 endif
 
 define dev
@@ -69,6 +72,9 @@ bench-instructions: ## count the instructions of a hit; fails if there are more 
 	$(dev)
 
 bench-docs: ## make docs/benchmarks.md of the last results of `make bench`
+	$(dev)
+
+soak: ## everything at once for MINUTES (10), on the interpreter PYTHON: wrong values, memory growth
 	$(dev)
 
 clean: ## remove everything that was built

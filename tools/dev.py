@@ -461,6 +461,15 @@ def stress_quick(*arguments: str) -> None:
     under_stress("short", preferred(), *arguments)
 
 
+def soak(*arguments: str) -> None:
+    need_rust()
+    for interpreter in chosen():
+        python = environment(interpreter.tag, interpreter, "test")
+        install(python, test_wheel(interpreter))
+        minutes = os.environ.get("MINUTES", "10")
+        run(python, "-W", "ignore", ROOT / "tests_py" / "stress" / "soak.py", minutes, *arguments)
+
+
 def types() -> None:
     need_rust()
     python = environment("lint", preferred(), "lint", "test")
@@ -563,6 +572,7 @@ COMMANDS = {
     "stress": stress,
     "stress-quick": stress_quick,
     "verify": verify,
+    "soak": soak,
     "types": types,
     "lint": lint,
     "format": reformat,

@@ -69,9 +69,7 @@ impl MemoryCache {
             timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
             policy: Policy::named(policy)?,
         };
-        if isolate {
-            value::prepare_pickle(py)?;
-        }
+        value::prepare_imports(py)?;
         let clock = match clock {
             None => AnyClock::System(SystemClock),
             Some(clock) => AnyClock::Manual(clock.get().0.clone()),

@@ -476,7 +476,7 @@ pub(super) fn find<'py>(
 impl Shortcut {
     #[new]
     fn new(helper: &Bound<'_, PyAny>, desk: Py<Desk>) -> PyResult<Self> {
-        value::prepare_pickle(helper.py())?;
+        value::prepare_imports(helper.py())?;
         // Now, before anybody has a hold of the dict that is replaced.
         let _dict = raw::ordinary_dict(helper);
         let helper = helper.clone().unbind();

@@ -97,10 +97,11 @@ fn copied<'py>(kind: Kind, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
     }
 }
 
-/// Have what values are pickled with imported, before there are threads to do it.
+/// Have what values are looked at and pickled with imported, before there are threads to do it.
 ///
 /// A thread that imports holds a lock of the module, which a child forked meanwhile waits for without end.
-pub(super) fn prepare_pickle(py: Python<'_>) -> PyResult<()> {
+pub(super) fn prepare_imports(py: Python<'_>) -> PyResult<()> {
+    raw::imported(py, "datetime", "datetime")?;
     raw::imported(py, "pickle", "dumps").map(drop)
 }
 

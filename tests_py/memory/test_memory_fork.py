@@ -129,3 +129,51 @@ def test_processes_of_multiprocessing_may_be_forked(run_apart):
     """)
 
     assert "[2, 4, 6]\n" == told
+
+
+def test_a_child_waits_for_no_import_that_a_thread_of_the_parent_has_begun(run_apart):
+    """Each module has a lock while it is imported, and no child ever sees that of a thread released."""
+    told = run_apart("""
+        import contextlib, importlib.abc, importlib.util, os, signal, sys, threading, warnings
+        from quickcache import MemoryCache
+
+        warnings.simplefilter("ignore")
+        reached, go_on = threading.Event(), threading.Event()
+
+        class Gate(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+            def find_spec(self, name, path, target=None):
+                if threading.current_thread() is not threading.main_thread():
+                    return importlib.util.spec_from_loader(name, self)
+
+            def exec_module(self, module):
+                reached.set()
+                go_on.wait()
+                raise ImportError
+
+        class Pickled:
+            pass
+
+        for name in ("pickle", "_pickle", "_compat_pickle"):
+            sys.modules.pop(name, None)
+        sys.meta_path.insert(0, Gate())
+        cache = MemoryCache()
+
+        def use():
+            with contextlib.suppress(ImportError):
+                cache.set("k", Pickled())
+            reached.set()
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        reached.wait()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(2)
+            cache.set("k", Pickled())
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        go_on.set()
+        thread.join()
+    """)
+
+    assert "0\n" == told

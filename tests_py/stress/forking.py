@@ -27,8 +27,8 @@ OUTCOMES = [
 ]
 WELL, FAILED, HUNG, TOO_MANY_ENTRIES, TOO_MANY_VALUES, TOO_MANY_AFTER_CLEARS = range(len(OUTCOMES))
 
-in_child = False
-is_over = False
+in_child = threading.Event()
+is_over = threading.Event()
 
 
 class Live:
@@ -95,7 +95,7 @@ def stored(x, fresh=False):
 
 
 def let_others_run(x):
-    if not in_child:
+    if not in_child.is_set():
         time.sleep(0.0001)
     return [x]
 
@@ -106,7 +106,7 @@ until_the_end = threading.Event()
 
 @get_quickcache(cache=memory(), flight_wait=1_000)(["x"])
 def endless(x):
-    if not in_child:
+    if not in_child.is_set():
         until_the_end.wait()
     return x
 
@@ -131,7 +131,7 @@ def use(x):
 
 def work(seed):
     for x in itertools.count(seed):
-        if is_over:
+        if is_over.is_set():
             return
         use(x)
         time.sleep(0)
@@ -167,10 +167,9 @@ def child():
 
 def outcome_of(fork):
     """Fork, and the number of what became of the child."""
-    global in_child
     pid = fork()
     if pid == 0:
-        in_child = True
+        in_child.set()
         outcome = FAILED
         signal.alarm(LIMIT)  # ends it
         try:
@@ -204,8 +203,7 @@ def main(way, forks):
         time.sleep(0.002)
         outcome = outcome_of(fork)
         outcomes[OUTCOMES[outcome] if outcome >= 0 else f"ended by signal {-outcome}"] += 1
-    global is_over
-    is_over = True
+    is_over.set()
     until_the_end.set()
     for thread in threads:
         thread.join()

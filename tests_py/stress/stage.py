@@ -105,7 +105,7 @@ class Stage:
     def _settle(self):
         """Go on when nobody runs."""
         end = time.monotonic() + LIMIT
-        while running := [actor for actor in self._actors if actor.state == "running"]:
+        while any(actor.state == "running" for actor in self._actors):
             try:
                 self._note(*self.reports.get(timeout=0.001))
             except queue.Empty:

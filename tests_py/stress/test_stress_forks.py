@@ -1,4 +1,4 @@
-"""Forks of a parent with eight busy threads: a child hangs on nothing of theirs, and frees what it replaces."""
+"""Forks of a parent with eight busy threads: children hang on nothing of theirs."""
 
 import os
 import subprocess
