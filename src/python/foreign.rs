@@ -29,6 +29,8 @@ pub(super) struct Foreign<'py> {
     pub(super) write: Cell<Write>,
     /// When this tier was first asked.
     pub(super) asked: Generation,
+    /// Whether the last write was overtaken while others could read it.
+    pub(super) was_overtaken: Cell<bool>,
     /// The key it was asked for, where a prefix function has its say.
     asked_for: RefCell<AskedKey>,
 }
@@ -47,6 +49,7 @@ impl<'py> Foreign<'py> {
             presets: None,
             write: Cell::new(Write::Always),
             asked: CLEARS.generations.now(),
+            was_overtaken: Cell::new(false),
             asked_for: RefCell::default(),
         }
     }
@@ -112,6 +115,7 @@ impl<'py> Foreign<'py> {
         set()?;
         if is_overtaken() {
             self.remove(key)?;
+            self.was_overtaken.set(true);
         }
         drop(within);
         if is_refresh {

@@ -279,6 +279,13 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
         Ok(())
     }
 
+    fn was_overtaken(&self) -> bool {
+        match &self.kind {
+            Kind::Memory(_) => false,
+            Kind::Foreign(foreign) => foreign.was_overtaken.get(),
+        }
+    }
+
     fn settle(&self) {
         let Kind::Memory(memory) = &self.kind else {
             return;

@@ -35,6 +35,12 @@ pub trait Tier<K: ?Sized, V> {
     /// Forget `key`.
     fn delete(&self, key: &K) -> Result<(), Self::Error>;
 
+    /// Whether the last write was overtaken by a clear while others could read what it wrote. It is undone;
+    /// those who read it may have promoted it to the tiers above.
+    fn was_overtaken(&self) -> bool {
+        false
+    }
+
     /// Do the last write or delete again, where nobody can tell: the tiers below have followed, and
     /// what was read from them before may have been promoted to this one in between.
     fn settle(&self) {}

@@ -25,8 +25,9 @@ pub fn get<K: ?Sized, V, T: Tier<K, V>>(
     for tier in tiers {
         let tier = tier?;
         if let Some(found) = tier.get(key)? {
-            for above in missed.iter() {
+            for (place, above) in missed.iter().enumerate() {
                 above.set(key, &found.value, found.remaining)?;
+                forget_overtaken(above, &missed[..place], key)?;
             }
             return Ok(Some(Hit { found, tier }));
         }
@@ -41,7 +42,10 @@ pub fn set<K: ?Sized, V, T: Tier<K, V>>(
     key: &K,
     value: &V,
 ) -> Result<(), T::Error> {
-    each(tiers, |tier| tier.set(key, value, None))
+    each(tiers, |tier, above| {
+        tier.set(key, value, None)?;
+        forget_overtaken(tier, above, key)
+    })
 }
 
 /// Forget `key` in every tier, in order.
@@ -49,18 +53,30 @@ pub fn delete<K: ?Sized, V, T: Tier<K, V>>(
     tiers: impl IntoIterator<Item = Result<T, T::Error>>,
     key: &K,
 ) -> Result<(), T::Error> {
-    each(tiers, |tier| tier.delete(key))
+    each(tiers, |tier, _| tier.delete(key))
+}
+
+/// If what was just written was overtaken, forget it in the tiers above, and what is on its way there.
+fn forget_overtaken<K: ?Sized, V, T: Tier<K, V>>(
+    tier: &T,
+    above: &[T],
+    key: &K,
+) -> Result<(), T::Error> {
+    if tier.was_overtaken() {
+        above.iter().try_for_each(|tier| tier.delete(key))?;
+    }
+    Ok(())
 }
 
 fn each<K: ?Sized, V, T: Tier<K, V>>(
     tiers: impl IntoIterator<Item = Result<T, T::Error>>,
-    write: impl Fn(&T) -> Result<(), T::Error>,
+    write: impl Fn(&T, &[T]) -> Result<(), T::Error>,
 ) -> Result<(), T::Error> {
     let mut above = Vec::new();
     let mut result = Ok(());
     for tier in tiers {
         result = tier.and_then(|tier| {
-            let written = write(&tier);
+            let written = write(&tier, &above);
             above.push(tier);
             written
         });
