@@ -64,10 +64,10 @@ def function(probe: Probe):
     @decorating(
         ["value"], cache=probe.cache(), assert_function=lambda ok, message: probe.note("assert", ok, message)
     )
-    def f(value):
+    def keyed_by_the_hostile(value):
         return "value"
 
-    return f
+    return keyed_by_the_hostile
 
 
 def ask(probe: Probe, lies):
