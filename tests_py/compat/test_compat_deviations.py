@@ -100,26 +100,6 @@ peek:
 """,
     ),
     Deviation(
-        "an_element_that_raises_stop_iteration",
-        "A container had the key of another one, that of the elements before the one that raises.",
-        r"""
-alone:
-  -> raised RuntimeError: ('generator raised StopIteration',) from StopIteration
-in a list:
-  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
-the elements before it:
-  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
-""",
-        r"""
-alone:
-  -> raised StopIteration: ('odd',)
-in a list:
-  -> raised StopIteration: ('odd',)
-the elements before it:
-  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
-""",
-    ),
-    Deviation(
         "keyword_only_arguments",
         "Section 7: keyword-only arguments cannot be varied on (nor skipped by); here they can.",
         r"""
@@ -360,6 +340,26 @@ decorate two:
   -> function <function two at 0x...>
 one prefix:
   -> bool True
+""",
+    ),
+    Deviation(
+        "an_element_that_raises_stop_iteration",
+        "A container had the key of another one, that of the elements before the one that raises.",
+        r"""
+alone:
+  -> raised RuntimeError: ('generator raised StopIteration',) from StopIteration
+in a list:
+  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
+the elements before it:
+  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
+""",
+        r"""
+alone:
+  -> raised StopIteration: ('odd',)
+in a list:
+  -> raised StopIteration: ('odd',)
+the elements before it:
+  -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
 """,
     ),
 ]

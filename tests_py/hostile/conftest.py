@@ -11,7 +11,8 @@ LIMIT = 20  # seconds after which something hangs
 # The program ends by itself with every thread's traceback on stderr if it hangs.
 PRELUDE = f"""
 import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({LIMIT}, exit=True)
-import gc, sys, warnings
+import gc, os, sys, warnings
+gc.set_threshold(int(os.environ.get("QUICKCACHE_GC_THRESHOLD", 700)))
 warnings.simplefilter("ignore")  # of functions of one name and text
 from quickcache import CacheWithPresets, ManualClock, MemoryCache, TieredCache, get_quickcache, stats
 """

@@ -7,6 +7,7 @@ MemoryCache alone is in tests_py/memory/test_memory_reentry.py.
 import faulthandler
 import gc
 import itertools
+import os
 import sys
 import threading
 import warnings
@@ -208,7 +209,7 @@ def run(isolate, make_cache, use, event):
 def main(step):
     warnings.simplefilter("ignore")  # of functions of one name and text
     faulthandler.enable()
-    gc.disable()
+    gc.set_threshold(int(os.environ.get("QUICKCACHE_GC_THRESHOLD", "0")))  # 0: only where a use asks for it
     combinations = itertools.product((True, False), CACHES.items(), USES.items(), EVENTS)
     count = failed = 0
     for isolate, (cache, make_cache), (use, act), event in itertools.islice(combinations, 0, None, step):
