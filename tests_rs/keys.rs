@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use quickcache::key::packed::{KeyPrefix, PackedKey};
 use quickcache::key::wire::{Codes, Container, md5_hex};
 
+use crate::codes::{Value, defined, written};
+
 const D41D: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 fn key(write: impl FnOnce(&mut Codes)) -> String {
@@ -123,6 +125,36 @@ fn prefixes() -> impl Strategy<Value = String> {
         "[a-z]{150,180}\\.[0-9a-f]{8}",
         texts()
     ]
+}
+
+/// Values as wire keys have them, in few levels.
+fn values() -> impl Strategy<Value = Vec<Value>> {
+    let leaf = prop_oneof![
+        ".{0,5}".prop_map(Value::Text),
+        "[,.é0-9]{0,50}".prop_map(Value::Plain),
+        any::<i64>().prop_map(Value::Number),
+    ];
+    let value = leaf.prop_recursive(3, 20, 4, |inner| {
+        let several = || prop::collection::vec(inner.clone(), 0..4);
+        let pairs = prop::collection::vec((inner.clone(), inner.clone()), 0..3);
+        prop_oneof![
+            several().prop_map(Value::List),
+            several().prop_map(Value::Set),
+            pairs.prop_map(Value::Dict),
+            ("[a-z.]{0,9}", inner.clone())
+                .prop_map(|(class, value)| Value::Substitute(class, Box::new(value))),
+        ]
+    });
+    prop::collection::vec(value, 0..5)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn codes_written_into_one_buffer_are_what_their_definition_says(values in values()) {
+        prop_assert_eq!(defined(&values), written(&values));
+    }
 }
 
 proptest! {

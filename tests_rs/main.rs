@@ -3,6 +3,7 @@
 // Numbers as keys by value, and times known to be long enough, read better.
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
+mod codes;
 mod copies;
 mod flight;
 mod front;

@@ -14,6 +14,9 @@ use quickcache::key::packed::PackedKey;
 use quickcache::tier::bounds::{Options, Policy};
 use quickcache::tier::memory::{MemoryTier, Write};
 
+/// Few, so that steps meet at the same ones.
+const KEYS: u8 = 8;
+
 type Value = Arc<u32>;
 type Tier = MemoryTier<Value, Arc<ManualClock>>;
 
@@ -86,7 +89,7 @@ impl Model {
 
 fuzz_target!(|plan: Plan| {
     let clock = Arc::<ManualClock>::default();
-    let capacity = plan.capacity.map(|most| u64::from(most).max(1));
+    let capacity = plan.capacity.map(|most| u64::from(most % 12).max(1));
     let max_bytes = plan.max_bytes.map(|most| u64::from(most).max(1));
     let options = Options {
         max_entries: capacity,
@@ -107,7 +110,7 @@ fuzz_target!(|plan: Plan| {
     let mut model = Model {
         values: HashMap::new(),
         now: 0,
-        is_all: capacity.is_none_or(|most| most >= 64) && max_bytes.is_none(),
+        is_all: capacity.is_none_or(|most| most >= u64::from(KEYS)) && max_bytes.is_none(),
     };
     let mut noted: Option<(Generation, HashMap<u8, u32>)> = None;
     // When each key was last written by request, by a count of such writes.
@@ -144,7 +147,7 @@ fuzz_target!(|plan: Plan| {
         let end = |life: Option<u8>| life.map(|life| now + u64::from(life));
         match step {
             Step::Set(key, lives, size) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 values += 1;
                 writes += 1;
                 written.insert(key, writes);
@@ -165,7 +168,7 @@ fuzz_target!(|plan: Plan| {
             }
             Step::Note => noted = Some((tier.generation(), written.clone())),
             Step::Fill(key, lives) | Step::Refresh(key, lives) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 let is_fill = matches!(step, Step::Fill(..));
                 let Some((generation, before)) = &noted else {
                     continue;
@@ -194,12 +197,12 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Get(key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 let found = tier.get(&name(key)).map(|found| *found.value);
                 model.check(key, found);
             }
             Step::Call(which, key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 let near = &nears[usize::from(which)];
                 let found = hit(near, key).or_else(|| {
                     let held = tier.look_up(&name(key))?;
@@ -209,13 +212,13 @@ fuzz_target!(|plan: Plan| {
                 model.check(key, found);
             }
             Step::Hit(which, key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 if let found @ Some(_) = hit(&nears[usize::from(which)], key) {
                     model.check(key, found);
                 }
             }
             Step::Look(key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 looked = tier.look_up(&name(key)).map(|held| (key, held));
                 model.check(key, looked.as_ref().map(|(_, held)| *held.value));
             }
@@ -225,7 +228,7 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Delete(key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 writes += 1;
                 written.insert(key, writes);
                 let held = tier.delete(&name(key));
@@ -234,7 +237,7 @@ fuzz_target!(|plan: Plan| {
                 model.values.remove(&key);
             }
             Step::Touch(key, lives) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 if lives == Some(0) {
                     writes += 1;
                     written.insert(key, writes);
@@ -247,7 +250,7 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Contains(key) => {
-                let key = key % 64;
+                let key = key % KEYS;
                 let held = tier.contains(&name(key));
                 assert!(!held || model.get(key).is_some());
                 assert!(held || !model.is_all || model.get(key).is_none());
@@ -258,7 +261,7 @@ fuzz_target!(|plan: Plan| {
             }
             Step::Clear => {
                 writes += 1;
-                for key in 0..64 {
+                for key in 0..KEYS {
                     written.insert(key, writes);
                 }
                 model.values.clear();
@@ -266,7 +269,7 @@ fuzz_target!(|plan: Plan| {
             }
             Step::Len => {
                 let held = tier.len();
-                let alive = (0..64).filter(|&key| model.get(key).is_some()).count();
+                let alive = (0..KEYS).filter(|&key| model.get(key).is_some()).count();
                 assert!(
                     if model.is_all {
                         held == alive
