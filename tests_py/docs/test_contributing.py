@@ -26,7 +26,7 @@ def test_the_map_has_every_folder_of_tests():
 
 def test_the_tests_that_are_to_fail_on_broken_code_exist():
     named = set(re.findall(r"`((?:test_|Test)\w+|\w+(?:_\w+){4,})`", BREAKING))
-    files = [*(ROOT / "tests_rs").glob("*.rs"), *(ROOT / "tests_py").rglob("test_*.py")]
+    files = [*(ROOT / "tests_rs").rglob("*.rs"), *(ROOT / "tests_py").rglob("test_*.py")]
     texts = [file.read_text(encoding="utf-8") for file in files]
     defined = {name for text in texts for name in re.findall(r"(?:fn|def|class) (\w+)", text)}
 
