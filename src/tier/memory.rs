@@ -12,13 +12,10 @@ use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
-
 use super::Found;
 use super::bounds::{Options, Policy};
-use super::links::Links;
-use super::slab::{Look, Slab};
+use super::slab::Look;
+use super::store::{Place, Store};
 use crate::clock::{Clock, Deadline, Timeout};
 use crate::entry::Entry;
 use crate::error::Error;
@@ -28,16 +25,13 @@ use crate::flow::generation::{Epochs, Generation, Generations};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::stats::{Counters, Stats};
-use crate::sync::{Cache, Mutex, RwLock, thread};
+use crate::sync::RwLock;
 
 /// An entry's own memory beside its value's and its key's: slot, link, and what moka keeps for it.
 const OVERHEAD: usize = 300;
 /// Slots looked at for values whose life is over: at each write, and at each read once a second.
 const SWEPT_BY_WRITE: usize = 4;
 const SWEPT_BY_READ: usize = 64;
-const SWEEP_INTERVAL: u64 = 1_000_000_000;
-/// A larger index is dropped in a thread of its own: 100,000 entries take some 20 ms.
-const LARGE_INDEX: u64 = 1_000;
 
 /// On what condition a value is written.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +42,8 @@ pub enum Write {
     Again,
     /// To fill a gap: only if the key was not cleared or written by request since.
     Fill(Generation),
-    /// To replace a value by a fresh one, on the same condition; what was read before is void.
+    /// To replace a value by a fresh one: only if the key was not cleared or written by request since it
+    /// was begun, nor by a refresh begun later; what was read before is void.
     Refresh(Generation),
 }
 
@@ -57,13 +52,6 @@ impl Write {
     fn replaces(self) -> bool {
         !matches!(self, Self::Fill(_))
     }
-}
-
-/// What moka holds for a fingerprint.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    slot: u32,
-    weight: u32,
 }
 
 /// Values in this process's memory.
@@ -488,33 +476,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 
     /// Drop some of the values whose life is over. With `now`, only if a round is due.
     fn sweep(&self, store: &Store<V>, now: Option<u64>, slots: usize, dead: &mut Vec<V>) {
-        let mut expired = Vec::new();
-        {
-            let mut slab = store.slab.lock();
-            let mut sweeper = store.sweeper.lock();
-            let rests = |now| sweeper.left == 0 && now < sweeper.rests_until;
-            if slab.mortal() == 0 || now.is_some_and(rests) {
-                return;
-            }
-            let now = now.unwrap_or_else(|| self.clock.now());
-            for _ in 0..slots.min(slab.len()) {
-                if sweeper.left == 0 {
-                    sweeper.left = slab.len();
-                    sweeper.rests_until = now + SWEEP_INTERVAL;
-                }
-                let slot = sweeper.next;
-                if let Some(key) = slab.expired_key(slot, now) {
-                    expired.push((self.fingerprint(key), slot));
-                    dead.extend(slab.take(slot));
-                }
-                sweeper.next = if slot as usize + 1 < slab.len() {
-                    slot + 1
-                } else {
-                    0
-                };
-                sweeper.left -= 1;
-            }
-        }
+        let clock = || self.clock.now();
+        let expired = store.take_expired(now, clock, slots, |key| self.fingerprint(key), dead);
         self.counters.expirations.add(expired.len() as u64);
         for (fingerprint, slot) in expired {
             self.forget_slot(store, fingerprint, slot);
@@ -542,94 +505,6 @@ impl Era {
             self.next
                 .store(stores.saturating_add(length.max(1)), Relaxed);
             self.number.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-/// Everything that `clear` replaces.
-struct Store<V> {
-    /// None only while being dropped.
-    index: Option<Cache<u64, Place, ahash::RandomState>>,
-    slab: Mutex<Slab<V>>,
-    links: Arc<Links>,
-    sweeper: Mutex<Sweeper>,
-}
-
-/// How far the sweep for ended lives has come: it goes around all slots.
-#[derive(Default)]
-struct Sweeper {
-    next: u32,
-    /// Slots still to be looked at in this round.
-    left: usize,
-    /// When the next round may begin, for the sake of reads alone.
-    rests_until: u64,
-}
-
-impl<V> Store<V> {
-    fn new(options: &Options, epochs: &Arc<Epochs>, counters: &Arc<Counters>) -> Self {
-        let links = Arc::new(Links::new());
-        let listener = {
-            let (links, epochs, counters) =
-                (Arc::clone(&links), Arc::clone(epochs), Arc::clone(counters));
-            // Runs inside moka: no lock, no allocation, nothing that can panic (one panic and moka
-            // never calls it again), no Python.
-            move |fingerprint: Arc<u64>, held: Place, cause: RemovalCause| {
-                epochs.bump(*fingerprint);
-                if cause == RemovalCause::Size {
-                    counters.evictions.add(1);
-                }
-                links.push(held.slot);
-            }
-        };
-        let mut builder = Cache::builder()
-            .eviction_policy(match options.policy {
-                Policy::TinyLfu => EvictionPolicy::tiny_lfu(),
-                Policy::Lru => EvictionPolicy::lru(),
-            })
-            .eviction_listener(listener);
-        if let Some(capacity) = options.capacity() {
-            builder = builder.max_capacity(capacity);
-        }
-        if options.max_bytes.is_some() {
-            builder = builder.weigher(|_, held: &Place| held.weight);
-        }
-        Self {
-            index: Some(builder.build_with_hasher(ahash::RandomState::new())),
-            slab: Mutex::new(Slab::new()),
-            links,
-            sweeper: Mutex::default(),
-        }
-    }
-
-    fn index(&self) -> &Cache<u64, Place, ahash::RandomState> {
-        self.index.as_ref().expect("taken only by drop")
-    }
-
-    /// Free the slots that moka has let go; what was in them is dropped by the caller.
-    fn drain(&self, dead: &mut Vec<V>) {
-        if !self.links.is_empty() {
-            let mut slab = self.slab.lock();
-            self.links.take_all(|slot| dead.extend(slab.release(slot)));
-        }
-    }
-}
-
-impl<V> Drop for Store<V> {
-    fn drop(&mut self) {
-        let Some(index) = self.index.take() else {
-            return;
-        };
-        let discard = move || {
-            let _pass = gate::enter();
-            drop(index);
-        };
-        if self.slab.get_mut().live() as u64 > LARGE_INDEX {
-            // If no thread can be had, the closure is dropped where it is, and the index with it.
-            let _ = thread::Builder::new()
-                .name("quickcache-drop".into())
-                .spawn(discard);
-        } else {
-            discard();
         }
     }
 }

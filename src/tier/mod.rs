@@ -6,6 +6,7 @@ pub mod stack;
 
 mod links;
 mod slab;
+mod store;
 
 use crate::clock::Timeout;
 
