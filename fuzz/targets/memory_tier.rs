@@ -20,15 +20,7 @@ const KEYS: u8 = 8;
 type Value = Arc<u32>;
 type Tier = MemoryTier<Value, Arc<ManualClock>>;
 
-#[derive(Debug, arbitrary::Arbitrary)]
-struct Plan {
-    capacity: Option<u8>,
-    max_bytes: Option<u16>,
-    is_lru: bool,
-    steps: Vec<Step>,
-}
-
-#[derive(Debug, arbitrary::Arbitrary)]
+#[derive(Debug)]
 enum Step {
     Set(u8, Option<u8>, u16),
     /// Note what there is to note before a value is computed.
@@ -49,6 +41,32 @@ enum Step {
     Advance(u8),
     Clear,
     Len,
+}
+
+impl Step {
+    /// Three bytes, of which each says one thing, are a step.
+    fn of([kind, key, argument]: [u8; 3]) -> Self {
+        let key = key % KEYS;
+        let which = argument % 2 == 0;
+        let life = (argument > 99).then_some(argument % 4 * 10);
+        match kind % 20 {
+            0..=2 => Self::Set(key, life, u16::from(argument)),
+            3 => Self::Note,
+            4 => Self::Fill(key, life),
+            5 => Self::Refresh(key, life),
+            6 => Self::Get(key),
+            7..=9 => Self::Call(which, key),
+            10 | 11 => Self::Hit(which, key),
+            12 => Self::Look(key),
+            13 => Self::Keep(which),
+            14 => Self::Delete(key),
+            15 => Self::Touch(key, life),
+            16 => Self::Contains(key),
+            17 => Self::Advance(argument % 16),
+            18 => Self::Clear,
+            _ => Self::Len,
+        }
+    }
 }
 
 struct Near(Mutex<Front<Value>>);
@@ -87,15 +105,23 @@ impl Model {
     }
 }
 
-fuzz_target!(|plan: Plan| {
+fuzz_target!(|data: &[u8]| {
     let clock = Arc::<ManualClock>::default();
-    let capacity = plan.capacity.map(|most| u64::from(most % 12).max(1));
-    let max_bytes = plan.max_bytes.map(|most| u64::from(most).max(1));
+    let Some((&[capacity, max_bytes], steps)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    // Some have room for all keys and long eras, in which fronts answer by themselves.
+    let capacity = match capacity {
+        0..64 => Some(u64::from(capacity % 12 + 1)),
+        64..200 => Some(1_000),
+        _ => None,
+    };
+    let max_bytes = (max_bytes > 200).then(|| u64::from(max_bytes) * 10);
     let options = Options {
         max_entries: capacity,
         max_bytes,
         timeout: Timeout::FOREVER,
-        policy: if plan.is_lru {
+        policy: if data.len() % 2 == 0 {
             Policy::Lru
         } else {
             Policy::TinyLfu
@@ -142,12 +168,12 @@ fuzz_target!(|plan: Plan| {
             &mut dead,
         );
     };
-    for step in plan.steps {
+    for step in steps.as_chunks::<3>().0 {
+        let step = Step::of(*step);
         let now = model.now;
         let end = |life: Option<u8>| life.map(|life| now + u64::from(life));
         match step {
             Step::Set(key, lives, size) => {
-                let key = key % KEYS;
                 values += 1;
                 writes += 1;
                 written.insert(key, writes);
@@ -168,7 +194,6 @@ fuzz_target!(|plan: Plan| {
             }
             Step::Note => noted = Some((tier.generation(), written.clone())),
             Step::Fill(key, lives) | Step::Refresh(key, lives) => {
-                let key = key % KEYS;
                 let is_fill = matches!(step, Step::Fill(..));
                 let Some((generation, before)) = &noted else {
                     continue;
@@ -197,12 +222,10 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Get(key) => {
-                let key = key % KEYS;
                 let found = tier.get(&name(key)).map(|found| *found.value);
                 model.check(key, found);
             }
             Step::Call(which, key) => {
-                let key = key % KEYS;
                 let near = &nears[usize::from(which)];
                 let found = hit(near, key).or_else(|| {
                     let held = tier.look_up(&name(key))?;
@@ -212,13 +235,11 @@ fuzz_target!(|plan: Plan| {
                 model.check(key, found);
             }
             Step::Hit(which, key) => {
-                let key = key % KEYS;
                 if let found @ Some(_) = hit(&nears[usize::from(which)], key) {
                     model.check(key, found);
                 }
             }
             Step::Look(key) => {
-                let key = key % KEYS;
                 looked = tier.look_up(&name(key)).map(|held| (key, held));
                 model.check(key, looked.as_ref().map(|(_, held)| *held.value));
             }
@@ -228,7 +249,6 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Delete(key) => {
-                let key = key % KEYS;
                 writes += 1;
                 written.insert(key, writes);
                 let held = tier.delete(&name(key));
@@ -237,7 +257,6 @@ fuzz_target!(|plan: Plan| {
                 model.values.remove(&key);
             }
             Step::Touch(key, lives) => {
-                let key = key % KEYS;
                 if lives == Some(0) {
                     writes += 1;
                     written.insert(key, writes);
@@ -250,7 +269,6 @@ fuzz_target!(|plan: Plan| {
                 }
             }
             Step::Contains(key) => {
-                let key = key % KEYS;
                 let held = tier.contains(&name(key));
                 assert!(!held || model.get(key).is_some());
                 assert!(held || !model.is_all || model.get(key).is_none());
