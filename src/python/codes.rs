@@ -211,8 +211,11 @@ impl<'a, 'py> Coder<'a, 'py> {
             return Ok(PyString::new(py, codes.as_str()).into_any());
         };
         let hash = |letter: &str, text: &Bound<'py, PyAny>| {
-            let hashed = helper.call_method1(intern!(py, "_hash"), (text,))?;
+            let hashed = raw::method(helper, intern!(py, "_hash"), &[text])?;
             PyString::new(py, letter).add(hashed)
+        };
+        let serialize = |value: &Bound<'py, PyAny>| {
+            raw::method(helper, intern!(py, "_serialize_for_key"), &[value])
         };
         match Kind::of(value)? {
             Kind::Text => hash("u", value),
@@ -223,9 +226,7 @@ impl<'a, 'py> Coder<'a, 'py> {
             Kind::Container(container) => {
                 let codes = PyList::empty(py);
                 for item in self.elements(container, value)?.try_iter()? {
-                    codes.append(
-                        helper.call_method1(intern!(py, "_serialize_for_key"), (item?,))?,
-                    )?;
+                    codes.append(serialize(&item?)?)?;
                 }
                 if container.is_sorted() {
                     codes.sort()?;
@@ -236,8 +237,7 @@ impl<'a, 'py> Coder<'a, 'py> {
             kind => {
                 let mut codes = Codes::new();
                 if let Some((class, substitute)) = self.write_plain(&mut codes, kind, value)? {
-                    let own =
-                        helper.call_method1(intern!(py, "_serialize_for_key"), (substitute,))?;
+                    let own = serialize(&substitute)?;
                     let own = PyString::new(py, &format!("{class},")).add(own)?;
                     return PyString::new(py, "Q").add(md5_hex_of(&own)?);
                 }
@@ -252,7 +252,7 @@ impl<'a, 'py> Coder<'a, 'py> {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match container {
-            Container::Dict => value.call_method0(intern!(self.py, "items")),
+            Container::Dict => raw::method(value, intern!(self.py, "items"), &[]),
             Container::List | Container::Set => Ok(value.clone()),
         }
     }
@@ -260,15 +260,16 @@ impl<'a, 'py> Coder<'a, 'py> {
     /// The text of bytes; None, and a word to the assert function, if they are not UTF-8.
     fn decoded(&self, value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = self.py;
-        match value.call_method1(intern!(py, "decode"), ("utf-8",)) {
+        match raw::method(value, intern!(py, "decode"), &[intern!(py, "utf-8")]) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.is_instance_of::<PyUnicodeDecodeError>(py) => {
                 let message = "Non-utf8 encoded string used as cache vary on";
-                match self.assert_function {
-                    Some(assert) => assert.call1((false, message))?,
-                    None => raw::imported(py, "quickcache._log", "assert_function")?
-                        .call1((false, message))?,
+                let said = (false, message).into_pyobject(py)?;
+                let assert = match self.assert_function {
+                    Some(assert) => assert.clone(),
+                    None => raw::imported(py, "quickcache._log", "assert_function")?,
                 };
+                raw::call(&assert, &said, None)?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -368,7 +369,8 @@ impl<'a, 'py> Coder<'a, 'py> {
             )));
         } else {
             let message = PyString::new(py, "Bad type \"{}\": {}");
-            let message = message.call_method1(intern!(py, "format"), (value.get_type(), value))?;
+            let class = value.get_type();
+            let message = raw::method(&message, intern!(py, "format"), &[&class, value])?;
             return Err(PyValueError::new_err(message.unbind()));
         }
         Ok(None)
@@ -381,16 +383,18 @@ fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let isoformat = intern!(py, "isoformat");
     if !value.getattr(intern!(py, "tzinfo"))?.is_truthy()? {
-        return value.call_method0(isoformat);
+        return raw::method(value, isoformat, &[]);
     }
     let utc = raw::once(&UTC, py, || {
         raw::imported(py, "quickcache._utc", "utc").map(Bound::unbind)
     })?;
-    match value.call_method1(intern!(py, "astimezone"), (utc.bind(py),)) {
-        Ok(utc) => utc.call_method0(isoformat),
+    match raw::method(value, intern!(py, "astimezone"), &[utc.bind(py)]) {
+        Ok(utc) => raw::method(&utc, isoformat, &[]),
         // Within a day of the calendar's edges a moment may have no UTC; its own text, whose offset
         // is never that of UTC then, is nobody else's.
-        Err(error) if error.is_instance_of::<PyOverflowError>(py) => value.call_method0(isoformat),
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+            raw::method(value, isoformat, &[])
+        }
         Err(error) => Err(error),
     }
 }
@@ -398,7 +402,7 @@ fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 /// What `'{}'.format(value)` makes of a value.
 pub(super) fn formatted<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     let py = value.py();
-    let text = PyString::new(py, "{}").call_method1(intern!(py, "format"), (value,))?;
+    let text = raw::method(&PyString::new(py, "{}"), intern!(py, "format"), &[value])?;
     Ok(text.cast_into()?)
 }
 

@@ -186,7 +186,7 @@ impl<'py> Foreign<'py> {
         if !may_make_keys(&self.cache)? || matches!(asked_for, AskedKey::Skipped) {
             return Ok(asked_for);
         }
-        let function = self.cache.getattr(intern!(py, "key_func"))?;
+        let function = raw::attribute(&self.cache, intern!(py, "key_func").as_unbound())?;
         if is_named(
             &function,
             "django.core.cache.backends.base",
@@ -200,7 +200,7 @@ impl<'py> Foreign<'py> {
             }
             _ => key.object(py).clone(),
         };
-        let made = self.cache.call_method1(intern!(py, "make_key"), (plain,))?;
+        let made = raw::method(&self.cache, intern!(py, "make_key"), &[&plain])?;
         Ok(key::pack(&made).map_or(AskedKey::Skipped, AskedKey::Other))
     }
 }

@@ -142,13 +142,14 @@ impl Gap {
             Fill::ByHelper => return Ok(()),
             Fill::Key(key) => (key, Write::Fill),
             Fill::Refresh(args, kwargs) => {
-                let get_cache_key = helper.getattr(intern!(py, "get_cache_key"))?;
+                let name = intern!(py, "get_cache_key").as_unbound();
+                let get_cache_key = raw::attribute(helper, name)?;
                 let key = raw::call(&get_cache_key, args.bind(py), Some(kwargs.bind(py)))?;
                 made = Key::from_object(&key);
                 (&made, Write::Refresh)
             }
         };
-        let cache = helper.getattr(intern!(py, "cache"))?;
+        let cache = raw::attribute(helper, intern!(py, "cache").as_unbound())?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
         if let Some(lead) = self.lead.take() {

@@ -36,9 +36,9 @@ struct Parts {
 fn parts(py: Python<'_>) -> PyResult<&'static Parts> {
     static PARTS: PyOnceLock<Parts> = PyOnceLock::new();
     raw::once(&PARTS, py, || {
-        let logging = py.import("logging")?;
-        let logger = logging.call_method1("getLogger", ("quickcache",))?;
-        let is_enabled = logging.getattr("Logger")?.getattr("isEnabledFor")?;
+        let get_logger = raw::imported(py, "logging", "getLogger")?;
+        let logger = raw::call(&get_logger, &("quickcache",).into_pyobject(py)?, None)?;
+        let is_enabled = raw::imported(py, "logging", "Logger")?.getattr("isEnabledFor")?;
         let is_plain = logger.get_type().getattr("isEnabledFor")?.is(&is_enabled);
         let remembered = logger.getattr_opt("_cache")?;
         let remembered = remembered.and_then(|dict| dict.cast_into_exact::<PyDict>().ok());
@@ -107,19 +107,14 @@ fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
             return enabled.is_truthy();
         }
     }
-    parts
-        .logger
-        .bind(py)
-        .call_method1(intern!(py, "isEnabledFor"), (level.bind(py),))?
-        .is_truthy()
+    let logger = parts.logger.bind(py);
+    raw::method(logger, intern!(py, "isEnabledFor"), &[level.bind(py)])?.is_truthy()
 }
 
 /// A debug line: a text with `{}` for an object.
 pub(super) fn debug(py: Python<'_>, template: &str, object: &Bound<'_, PyAny>) -> PyResult<()> {
-    let message = PyString::new(py, template).call_method1(intern!(py, "format"), (object,))?;
-    parts(py)?
-        .logger
-        .bind(py)
-        .call_method1(intern!(py, "debug"), (message,))?;
-    Ok(())
+    let template = PyString::new(py, template);
+    let message = raw::method(&template, intern!(py, "format"), &[object])?;
+    let logger = parts(py)?.logger.bind(py);
+    raw::method(logger, intern!(py, "debug"), &[&message]).map(drop)
 }

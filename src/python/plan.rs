@@ -317,11 +317,15 @@ impl Made {
         };
         let codes = PyList::empty(py);
         values.try_for_each(|value| {
-            codes.append(own_way.call_method1(intern!(py, "_serialize_for_key"), (value,))?)
+            codes.append(raw::method(
+                own_way,
+                intern!(py, "_serialize_for_key"),
+                &[value],
+            )?)
         })?;
         let mut codes = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
         if codes.len()? > LONGEST_CODES {
-            let hash = own_way.call_method1(intern!(py, "_hash"), (codes,))?;
+            let hash = raw::method(own_way, intern!(py, "_hash"), &[&codes])?;
             codes = PyString::new(py, "H").add(hash)?;
         }
         key_of_texts(&helper.getattr(intern!(py, "prefix"))?, &codes)

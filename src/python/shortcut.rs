@@ -65,6 +65,50 @@ struct Armed {
     dict: usize,
 }
 
+impl Hot {
+    /// A hit with the arguments of the last one.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // nothing is called as often
+    fn again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Again {
+        let Some(near) = &self.armed.near else {
+            return Again::Other;
+        };
+        if near.has_deadlines() {
+            return Again::Clock;
+        }
+        match self.memo.seat_of(call) {
+            Some(seat) if self.armed.stands(py) => near
+                .hit_again(py, seat, None)
+                .map_or(Again::Clock, Again::Hit),
+            _ => Again::Other,
+        }
+    }
+
+    /// A hit of a call of one short value.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // nearly as often
+    fn of_one(&mut self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+        let near = self.armed.near_now(py)?;
+        near.hit_of_one(py, call, &mut self.memo, None)
+    }
+
+    /// A hit of either, by a clock.
+    fn by_clock(&mut self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+        let near = self.armed.near_now(py)?;
+        match self.memo.seat_of(call) {
+            Some(seat) => near.hit_again(py, seat, Some(near.clock())),
+            None => near.hit_of_one(py, call, &mut self.memo, Some(near.clock())),
+        }
+    }
+
+    /// A hit of any call that takes no Python to be looked up.
+    fn near(&mut self, py: Python<'_>, arguments: &Arguments<'_, '_>) -> Option<Object> {
+        let near = self.armed.near_now(py)?;
+        let signature = self.armed.plan.get().signature()?;
+        near.hit(py, signature, arguments, &mut self.memo)
+    }
+}
+
 /// What the front has for the arguments of the last hit.
 pub(super) enum Again {
     Hit(Object),
@@ -87,6 +131,14 @@ impl Armed {
     #[allow(clippy::inline_always)] // a call would have each hit save registers
     fn stands(&self, py: Python<'_>) -> bool {
         self.changes.is_some() && self.changes == watch::changes(py) && self.words.are_as_before()
+    }
+
+    /// The front, if all is as it was and nobody wants debug lines.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // of most hits
+    fn near_now(&self, py: Python<'_>) -> Option<&Near> {
+        let near = self.near.as_deref()?;
+        (self.is_quiet && self.stands(py)).then_some(near)
     }
 
     /// Whether the helper's attributes lie in the dict that is watched. Asked where there is time for it.
@@ -144,22 +196,9 @@ impl Shortcut {
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
     pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Again {
-        let Some(hot) = self.armed.hold(py) else {
-            return Again::Other;
-        };
-        let Some(Hot { armed, memo }) = &*hot else {
-            return Again::Other;
-        };
-        let Some(near) = &armed.near else {
-            return Again::Other;
-        };
-        if near.has_deadlines() {
-            return Again::Clock;
-        }
-        match memo.seat_of(call) {
-            Some(seat) if armed.stands(py) => near
-                .hit_again(py, seat, None)
-                .map_or(Again::Clock, Again::Hit),
+        let hot = self.armed.hold(py);
+        match hot.as_deref() {
+            Some(Some(hot)) => hot.again(py, call),
             _ => Again::Other,
         }
     }
@@ -168,27 +207,12 @@ impl Shortcut {
     #[inline(always)]
     #[allow(clippy::inline_always)] // nearly as often
     pub(super) fn hit_of_one(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
-        let mut hot = self.armed.hold(py)?;
-        let Hot { armed, memo } = hot.as_mut()?;
-        let near = armed.near.as_ref()?;
-        if !armed.is_quiet || !armed.stands(py) {
-            return None;
-        }
-        near.hit_of_one(py, call, memo, None)
+        self.armed.hold(py)?.as_mut()?.of_one(py, call)
     }
 
     /// What the front has for either, where it takes a clock.
     pub(super) fn hit_by_clock(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
-        let mut hot = self.armed.hold(py)?;
-        let Hot { armed, memo } = hot.as_mut()?;
-        let near = armed.near.as_ref()?;
-        if !armed.is_quiet || !armed.stands(py) {
-            return None;
-        }
-        match memo.seat_of(call) {
-            Some(seat) => near.hit_again(py, seat, Some(near.clock())),
-            None => near.hit_of_one(py, call, memo, Some(near.clock())),
-        }
+        self.armed.hold(py)?.as_mut()?.by_clock(py, call)
     }
 
     /// What the front has for a call that takes no Python to be looked up.
@@ -197,33 +221,33 @@ impl Shortcut {
         py: Python<'py>,
         arguments: &Arguments<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let object = self.armed.with(py, |hot| {
-            let Hot { armed, memo } = hot.as_mut()?;
-            let near = armed.near.as_ref()?;
-            if !armed.is_quiet || !armed.stands(py) {
-                return None;
-            }
-            near.hit(py, armed.plan.get().signature()?, arguments, memo)
-        })??;
+        let object = self.armed.hold(py)?.as_mut()?.near(py, arguments)?;
         read(object, py)
     }
 
     /// What the front has for a call, for the body of a function that has no entry.
+    ///
+    /// Not under the lock: CPython 3.11 may collect garbage wherever it allocates, and the collector is
+    /// to find the lock free.
     #[cfg(not(Py_3_12))]
     fn hit<'py>(
         &self,
         py: Python<'py>,
         arguments: &Arguments<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let object = Vector::of(arguments).and_then(|call| match self.hit_again(py, &call) {
+        let mut hot = self.armed.with(py, Option::take).flatten()?;
+        let object = Vector::of(arguments).and_then(|call| match hot.again(py, &call) {
             Again::Hit(object) => Some(object),
-            Again::Clock => self.hit_by_clock(py, &call),
-            Again::Other => self.hit_of_one(py, &call),
+            Again::Clock => hot.by_clock(py, &call),
+            Again::Other => hot.of_one(py, &call),
         });
-        match object {
-            Some(object) => read(object, py),
-            None => self.near_hit(py, arguments),
-        }
+        let object = object.or_else(|| hot.near(py, arguments));
+        // Unless another thread has armed it meanwhile.
+        let _spare = self.armed.with(py, |place| match place {
+            None => place.replace(hot),
+            Some(_) => Some(hot),
+        });
+        read(object?, py)
     }
 
     /// What there is for a call.

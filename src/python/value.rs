@@ -474,10 +474,8 @@ fn size_of(value: &Bound<'_, PyAny>) -> PyResult<usize> {
         return Ok(28);
     }
     let py = value.py();
-    let size = value
-        .get_type()
-        .call_method1(intern!(py, "__sizeof__"), (value,))
-        .and_then(|size| size.extract());
+    let size = raw::method(&value.get_type(), intern!(py, "__sizeof__"), &[value]);
+    let size = size.and_then(|size| size.extract());
     match size {
         // A class may say anything of its size, and what it says is only an estimate.
         Err(error) if error.is_instance_of::<PyException>(py) => Ok(64),

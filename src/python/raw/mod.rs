@@ -122,6 +122,16 @@ pub(super) fn call<'py>(
     unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
 }
 
+/// `object.name(*args)`, in which the thread may be ended: see `call`.
+pub(super) fn method<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+    args: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
+    let method = attribute(object, name.as_unbound())?;
+    call(&method, &PyTuple::new(object.py(), args)?, None)
+}
+
 /// `object.name`, in which the thread may be ended: see `call`.
 #[inline]
 pub(super) fn attribute<'py>(
