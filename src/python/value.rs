@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt,
     PyList, PyRange, PySet, PyString, PyTime, PyTuple, PyType, PyTzInfo, PyTzInfoAccess,
@@ -242,12 +241,7 @@ pub(super) fn loaded<'py>(
     module: &str,
     class: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let modules = raw::once(&MODULES, py, || {
-        let modules = py.import("sys")?.getattr("modules")?;
-        Ok(modules.cast_into::<PyDict>()?.unbind())
-    })?;
-    let module = modules.bind(py).get_item(module)?;
+    let module = raw::modules(py).get_item(module)?;
     module.map_or(Ok(None), |module| module.getattr_opt(class))
 }
 

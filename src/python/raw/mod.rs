@@ -223,6 +223,12 @@ pub(super) fn ordinary_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py
     Some(ordinary)
 }
 
+/// The modules that are loaded, by their names.
+pub(super) fn modules(py: Python<'_>) -> Bound<'_, PyDict> {
+    // SAFETY: attached; a borrowed dict, of which a reference is taken.
+    unsafe { Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()).cast_into_unchecked() }
+}
+
 /// A module's attribute, imported in a way that the thread may be ended in: see `call`.
 pub(super) fn imported<'py>(
     py: Python<'py>,
