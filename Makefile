@@ -4,7 +4,7 @@
 # `make bench ARGS="--only hot zipf"`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python stress stress-quick soak verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs clean
+.PHONY: help demo test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \

@@ -1,5 +1,6 @@
 //! What is noted of tiers before a value is read or computed for them.
 
+use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
@@ -140,7 +141,7 @@ fn each_tier<'py>(
     if !TIERED_CACHE.holds_for(cache) {
         return look(AnyTier::of(cache.clone())?);
     }
-    let caches = cache.getattr(pyo3::intern!(cache.py(), "caches"))?;
+    let caches = cache.getattr(intern!(cache.py(), "caches"))?;
     // Anything but a list or a tuple might tell that it was looked at.
     if caches.is_exact_instance_of::<PyList>() || caches.is_exact_instance_of::<PyTuple>() {
         for tier in caches.try_iter()? {

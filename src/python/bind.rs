@@ -1,7 +1,7 @@
 //! Which value a call gives to which parameter: `inspect.getcallargs` without the dict.
 
+use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyString, PyTuple};
 

@@ -1,13 +1,13 @@
 //! What a value's code in a wire key is: the original's table, and the types we accept beside it.
 
+use super::raw::intern;
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyUnicodeDecodeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator,
     PyList, PySet, PyString, PyTime, PyTuple, PyType,
 };
+use std::sync::OnceLock;
 
 use super::raw::{self, read};
 use super::value::loaded;
@@ -379,13 +379,13 @@ impl<'a, 'py> Coder<'a, 'py> {
 
 /// The text of a moment: of aware ones in UTC, so that equal moments have equal codes.
 fn moment<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    static UTC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static UTC: OnceLock<Py<PyAny>> = OnceLock::new();
     let py = value.py();
     let isoformat = intern!(py, "isoformat");
     if !value.getattr(intern!(py, "tzinfo"))?.is_truthy()? {
         return raw::method(value, isoformat, &[]);
     }
-    let utc = raw::once(&UTC, py, || {
+    let utc = raw::once(&UTC, || {
         raw::imported(py, "quickcache._utc", "utc").map(Bound::unbind)
     })?;
     match raw::method(value, intern!(py, "astimezone"), &[utc.bind(py)]) {
@@ -411,8 +411,8 @@ fn qualified_name(class: &Bound<'_, PyType>) -> PyResult<String> {
 }
 
 fn uuid_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = raw::once(&UUID, py, || {
+    static UUID: OnceLock<Py<PyType>> = OnceLock::new();
+    let class = raw::once(&UUID, || {
         let class = raw::imported(py, "uuid", "UUID")?;
         Ok(class.cast_into::<PyType>()?.unbind())
     })?;

@@ -1,5 +1,6 @@
 //! One computation for all threads that miss the same key: how they wait, and what they are handed.
 
+use super::raw::intern;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ impl Desk {
     /// That of a helper whose calls go through its own methods.
     pub(super) fn of<'py>(helper: &Bound<'py, PyAny>) -> Option<Bound<'py, Self>> {
         let dict = raw::own_dict(helper)?;
-        let desk = dict.get_item(pyo3::intern!(helper.py(), "_desk")).ok()??;
+        let desk = dict.get_item(intern!(helper.py(), "_desk")).ok()??;
         desk.cast_into_exact::<Self>().ok()
     }
 

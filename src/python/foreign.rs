@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::LazyLock;
 
-use pyo3::intern;
+use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyString, PyTuple, PyType};
 

@@ -5,11 +5,11 @@
 //! tag makes this one comparison; CPython gives a type a new tag whenever it or a base is changed,
 //! and no tag (0) once it has run out of them: then the methods are looked up each time.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pyo3::intern;
+use super::raw::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
 use super::memory_cache::MemoryCache;
@@ -21,7 +21,7 @@ pub(super) struct Seal {
     names: &'static [&'static str],
     /// Whether instances have a `__dict__`, in which something may lie before the methods.
     has_dict: bool,
-    originals: PyOnceLock<(Py<PyType>, Vec<Py<PyAny>>)>,
+    originals: OnceLock<(Py<PyType>, Vec<Py<PyAny>>)>,
     /// The tag under which the sealed class itself was last found unchanged.
     tag: AtomicU32,
 }
@@ -31,7 +31,7 @@ impl Seal {
         Self {
             names,
             has_dict,
-            originals: PyOnceLock::new(),
+            originals: OnceLock::new(),
             tag: AtomicU32::new(0),
         }
     }
@@ -43,16 +43,14 @@ impl Seal {
             .map(|name| Ok(class.getattr(*name)?.unbind()));
         let methods = methods.collect::<PyResult<_>>()?;
         // Sealed twice (a module reloaded): the later class counts no more than a subclass.
-        let _ = self
-            .originals
-            .set(class.py(), (class.clone().unbind(), methods));
+        let _ = self.originals.set((class.clone().unbind(), methods));
         Ok(())
     }
 
     /// Whether `object` is of the sealed class itself, and neither has been changed.
     pub(super) fn holds_for(&self, object: &Bound<'_, PyAny>) -> bool {
         let class = &object.get_type();
-        let Some((sealed, _)) = self.originals.get(object.py()) else {
+        let Some((sealed, _)) = self.originals.get() else {
             return false;
         };
         class.is(sealed) && self.is_unchanged(class) && self.is_not_shadowed(object)
@@ -60,7 +58,7 @@ impl Seal {
 
     /// Whether `class`, the sealed one or another, has the methods of the sealed one.
     pub(super) fn holds_for_class(&self, class: &Bound<'_, PyType>) -> bool {
-        match self.originals.get(class.py()) {
+        match self.originals.get() {
             Some((sealed, _)) if class.is(sealed) => self.is_unchanged(class),
             _ => self.has_original_methods(class),
         }
@@ -71,7 +69,7 @@ impl Seal {
     pub(super) fn watch(&self, object: &Bound<'_, PyAny>, words: &mut Words) -> bool {
         let class = self
             .originals
-            .get(object.py())
+            .get()
             .map(|(class, _)| class.bind(object.py()));
         class.is_some_and(|class| watch_class(class, words))
             && (!self.has_dict
@@ -93,7 +91,7 @@ impl Seal {
     }
 
     fn has_original_methods(&self, class: &Bound<'_, PyType>) -> bool {
-        let Some((_, originals)) = self.originals.get(class.py()) else {
+        let Some((_, originals)) = self.originals.get() else {
             return false;
         };
         self.names

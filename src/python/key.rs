@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::raw::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 

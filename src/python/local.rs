@@ -1,11 +1,12 @@
 //! The values of a call as a local key.
 
+use super::raw::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyDateAccess, PyDateTime, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
     PyString, PyTimeAccess, PyTuple, PyType, PyTzInfo, PyTzInfoAccess,
 };
+use std::sync::OnceLock;
 
 use super::raw::read;
 use super::value::loaded;
@@ -161,14 +162,14 @@ fn write_moment(key: &mut LocalKey, moment: &Bound<'_, PyDateTime>) -> bool {
 }
 
 fn write_uuid(key: &mut LocalKey, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static UUID: OnceLock<Py<PyType>> = OnceLock::new();
     let py = value.py();
-    let class = match UUID.get(py) {
+    let class = match UUID.get() {
         Some(class) => class.bind(py),
         None => match loaded(py, "uuid", "UUID")? {
             Some(class) => {
                 let class = class.cast_into::<PyType>()?.unbind();
-                UUID.get_or_init(py, || class).bind(py)
+                UUID.get_or_init(|| class).bind(py)
             }
             None => return Ok(false),
         },
@@ -177,7 +178,7 @@ fn write_uuid(key: &mut LocalKey, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         return Ok(false);
     }
     // A slot of the class: no Python runs for it.
-    let number: u128 = value.getattr(pyo3::intern!(py, "int"))?.extract()?;
+    let number: u128 = value.getattr(intern!(py, "int"))?.extract()?;
     key.fixed(Fixed::Uuid, number, 16);
     Ok(true)
 }

@@ -1,10 +1,10 @@
 //! The logger `quickcache`: where Rust's records go, and whether debug lines are wanted.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pyo3::intern;
+use super::raw::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 
 use super::raw::{self, watch};
@@ -34,8 +34,8 @@ struct Parts {
 }
 
 fn parts(py: Python<'_>) -> PyResult<&'static Parts> {
-    static PARTS: PyOnceLock<Parts> = PyOnceLock::new();
-    raw::once(&PARTS, py, || {
+    static PARTS: OnceLock<Parts> = OnceLock::new();
+    raw::once(&PARTS, || {
         let get_logger = raw::imported(py, "logging", "getLogger")?;
         let logger = raw::call(&get_logger, &("quickcache",).into_pyobject(py)?, None)?;
         let is_enabled = raw::imported(py, "logging", "Logger")?.getattr("isEnabledFor")?;
@@ -92,10 +92,8 @@ pub(super) fn debug_enabled(py: Python<'_>) -> PyResult<bool> {
 }
 
 fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
-    static LEVEL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let level = raw::once(&LEVEL, py, || {
-        Ok(DEBUG.into_pyobject(py)?.into_any().unbind())
-    })?;
+    static LEVEL: OnceLock<Py<PyAny>> = OnceLock::new();
+    let level = raw::once(&LEVEL, || Ok(DEBUG.into_pyobject(py)?.into_any().unbind()))?;
     // What `isEnabledFor` does, without a call into Python: every change of levels empties the dict.
     if let Some((own, remembered)) = &parts.dicts {
         let (class, debug) = &parts.class;

@@ -2,6 +2,7 @@
 // What only the entry asks for is dead where there is none.
 #![cfg_attr(not(all(Py_3_12, not(Py_GIL_DISABLED))), allow(dead_code))]
 
+use std::sync::OnceLock;
 mod argument;
 mod arguments;
 mod asked;
@@ -28,7 +29,6 @@ mod value;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 /// The part in Rust.
 #[pymodule]
@@ -96,8 +96,8 @@ mod _native {
 /// Raise ImportError in any interpreter of the process but the first that loads this module: objects
 /// kept here, such as classes, are those of one interpreter.
 fn refuse_second_interpreter(py: Python<'_>) -> PyResult<()> {
-    static HOME: PyOnceLock<i64> = PyOnceLock::new();
-    if *HOME.get_or_init(py, || raw::interpreter(py)) == raw::interpreter(py) {
+    static HOME: OnceLock<i64> = OnceLock::new();
+    if *HOME.get_or_init(|| raw::interpreter(py)) == raw::interpreter(py) {
         return Ok(());
     }
     Err(PyImportError::new_err(

@@ -1,11 +1,11 @@
 //! What a call of a decorated function takes, derived from its helper's attributes.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 
+use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple, PyType};
 use smallvec::SmallVec;
 
@@ -154,10 +154,8 @@ impl Plan {
 
 /// The attributes' names as texts that dicts find at once.
 fn names(py: Python<'_>) -> &[Py<PyString>; 6] {
-    static NAMES: PyOnceLock<[Py<PyString>; 6]> = PyOnceLock::new();
-    NAMES.get_or_init(py, || {
-        ATTRIBUTES.map(|name| PyString::intern(py, name).unbind())
-    })
+    static NAMES: OnceLock<[Py<PyString>; 6]> = OnceLock::new();
+    NAMES.get_or_init(|| ATTRIBUTES.map(|name| PyString::intern(py, name).unbind()))
 }
 
 /// Whether what a helper of this class has by a name is what lies in its `__dict__`.

@@ -5,6 +5,7 @@
 //! any change of what a call goes through (a patched method, another cache), the shortcut is armed
 //! anew, or leaves the call to the helper's methods.
 
+use super::raw::intern;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -471,7 +472,7 @@ fn write_values(key: &mut LocalKey, values: &Values<'_>) -> bool {
 }
 
 fn name<'py>(made: &Made, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-    made.function(py)?.getattr(pyo3::intern!(py, "__name__"))
+    made.function(py)?.getattr(intern!(py, "__name__"))
 }
 
 /// What is cached for a call, or the gap to be filled: called by the body of a decorated function.
@@ -521,7 +522,7 @@ impl Shortcut {
 
     /// Have the function whose one closure cell holds this shortcut try it first.
     fn install(&self, function: &Bound<'_, PyFunction>) -> PyResult<()> {
-        let code = function.getattr(pyo3::intern!(function.py(), "__code__"))?;
+        let code = function.getattr(intern!(function.py(), "__code__"))?;
         let address = code.as_ptr().addr();
         if self.code.set(code.unbind()).is_ok() {
             self.code_at.store(address, Ordering::Relaxed);

@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};

@@ -6,8 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::raw::intern;
 use pyo3::exceptions::{PyException, PyRecursionError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt,

@@ -1,6 +1,7 @@
 //! What of CPython's C interface PyO3 has no safe form of. All of the boundary's `unsafe` is here.
 #![allow(unsafe_code)]
 
+use std::sync::OnceLock;
 pub(super) mod attached;
 pub(super) mod entry;
 pub(super) mod object;
@@ -13,9 +14,7 @@ use std::hint::black_box;
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 
 /// The number of the interpreter that runs this thread: a process may have several.
@@ -152,18 +151,41 @@ pub(super) fn attribute<'py>(
     unsafe { Bound::from_owned_ptr_or_err(object.py(), value) }
 }
 
-/// What is made once. Unlike with `get_or_try_init`, nobody is in the midst of making it for others: a
-/// child forked meanwhile would wait for a thread that it does not have.
-pub(super) fn once<'a, T>(
-    cell: &'a PyOnceLock<T>,
-    py: Python<'_>,
-    build: impl FnOnce() -> PyResult<T>,
-) -> PyResult<&'a T> {
-    if let Some(made) = cell.get(py) {
+/// What is made once.
+///
+/// Nobody is in the midst of making it for others: a child forked meanwhile would wait for a thread that
+/// it does not have. And the thread stays attached, whereas PyO3's cells detach it the first time, under
+/// whatever lock it holds, and have it ended there as the interpreter shuts down.
+pub(super) fn once<T>(cell: &OnceLock<T>, build: impl FnOnce() -> PyResult<T>) -> PyResult<&T> {
+    if let Some(made) = cell.get() {
         return Ok(made);
     }
     let made = build()?;
-    Ok(cell.get_or_init(py, || made))
+    Ok(cell.get_or_init(|| made))
+}
+
+/// A text of the source code as an interned str, made once: `once` instead of PyO3's cell.
+macro_rules! intern {
+    ($py:expr, $text:literal) => {{
+        static TEXT: std::sync::OnceLock<pyo3::Py<pyo3::types::PyString>> =
+            std::sync::OnceLock::new();
+        $crate::python::raw::interned(&TEXT, $py, $text)
+    }};
+}
+pub(super) use intern;
+
+/// The str in a cell of `intern!`.
+#[inline]
+pub(super) fn interned<'a, 'py>(
+    cell: &'a OnceLock<Py<PyString>>,
+    py: Python<'py>,
+    text: &str,
+) -> &'a Bound<'py, PyString> {
+    if let Some(made) = cell.get() {
+        return made.bind(py);
+    }
+    let made = PyString::intern(py, text).unbind();
+    cell.get_or_init(|| made).bind(py)
 }
 
 /// Run something that is none of Python's without being attached, after which the thread may be ended:
