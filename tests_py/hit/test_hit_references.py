@@ -163,6 +163,39 @@ def test_memory_of_the_process_is_flat(run_apart, calls):
     assert told.startswith("True")
 
 
+@pytest.mark.parametrize("run", range(3))
+def test_what_is_read_for_the_first_time_keeps_no_collection_from_a_look(run_apart, run):
+    """What is made once was made in PyO3's cells, which let other threads in: here, under a lock."""
+    told = run_apart("""
+        import gc, threading, uuid
+
+        @get_quickcache(cache=MemoryCache())(["x"])
+        def f(x):
+            return x
+
+        begun, done = threading.Semaphore(0), threading.Event()
+
+        def collect():
+            while not done.is_set():
+                gc.collect()
+                begun.release()
+
+        for _ in range(3):
+            f(1)
+        collectors = [threading.Thread(target=collect) for _ in range(4)]
+        for thread in collectors:
+            thread.start()
+        for _ in range(20):
+            begun.acquire()
+        f(uuid.UUID(int=1))
+        done.set()
+        for thread in collectors:
+            thread.join()
+        print("done")
+    """)
+    assert "done\n" == told
+
+
 def test_clears_and_misses_leave_nothing_behind(run_apart):
     told = run_apart(
         SETUP,
