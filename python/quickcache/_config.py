@@ -3,6 +3,7 @@
 from __future__ import annotations  # those of _typing are not there at run time
 
 import functools
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -161,9 +162,9 @@ def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
     """
     if not isinstance(single_flight, bool):
         raise TypeError(f"single_flight is True or False, not {shown(single_flight)}")
-    if flight_wait is None:
+    if flight_wait is None or (isinstance(flight_wait, float) and flight_wait == math.inf):
         raise ValueError(
-            "flight_wait is a finite time in seconds, or a timedelta, not None: who is waited "
+            f"flight_wait is a finite time in seconds, or a timedelta, not {flight_wait}: who is waited "
             "for may be waiting for the one who waits, in ways that nobody sees"
         )
     seconds = _wait_of(flight_wait)

@@ -561,8 +561,9 @@ class TestOptions:
 
         with pytest.raises(TypeError, match="single_flight is True or False, not 'no'"):
             cached(f, MemoryCache(), single_flight="no")
-        with pytest.raises(ValueError, match="flight_wait is a finite time"):
-            cached(f, MemoryCache(), flight_wait=None)
+        for endless in (None, float("inf")):
+            with pytest.raises(ValueError, match=f"flight_wait is a finite time .* not {endless}"):
+                cached(f, MemoryCache(), flight_wait=endless)
         with pytest.raises(ValueError, match="nan"):
             cached(f, MemoryCache(), flight_wait=float("nan"))
         with pytest.raises(TypeError, match="not str"):

@@ -79,7 +79,7 @@ CALLS = {
     "clock": (lambda it: MemoryCache(clock=it), [0, ManualClock]),
     "timeout": (lambda it: decorated(timeout=it), [math.nan]),
     "memoize_timeout": (lambda it: decorated(memoize_timeout=it), [math.nan]),
-    "flight_wait": (lambda it: decorated(flight_wait=it), [math.nan, None]),
+    "flight_wait": (lambda it: decorated(flight_wait=it), [math.nan, math.inf, None]),
     "single_flight": (lambda it: decorated(single_flight=it), [0, 1, None, HUGE]),
     "key_format": (lambda it: decorated(key_format=it), [None, 0, "Compatible", HUGE]),
     "timeout of presets": (lambda it: set_with(CacheWithPresets(held(), it)), [math.nan]),
