@@ -1,6 +1,5 @@
 //! What is noted of tiers before a value is read or computed for them.
 
-use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
@@ -9,6 +8,7 @@ use super::foreign;
 use super::guard::TIERED_CACHE;
 use super::key::Key;
 use super::memory_cache::MemoryCache;
+use super::raw::intern;
 use super::tiered::AnyTier;
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;

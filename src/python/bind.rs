@@ -1,12 +1,12 @@
 //! Which value a call gives to which parameter: `inspect.getcallargs` without the dict.
 
-use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyString, PyTuple};
 
 use super::arguments::{Arguments, Keywords};
 use super::raw;
+use super::raw::intern;
 
 const VARARGS: u32 = 0x04;
 const VARKEYWORDS: u32 = 0x08;

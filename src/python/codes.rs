@@ -1,6 +1,5 @@
 //! What a value's code in a wire key is: the original's table, and the types we accept beside it.
 
-use super::raw::intern;
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -9,6 +8,7 @@ use pyo3::types::{
 };
 use std::sync::OnceLock;
 
+use super::raw::intern;
 use super::raw::{self, read};
 use super::value::loaded;
 use crate::key::wire::{self, Codes, Container, Open};

@@ -1,6 +1,5 @@
 //! One computation for all threads that miss the same key: how they wait, and what they are handed.
 
-use super::raw::intern;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::asked::{Asked, FlightKey};
+use super::raw::intern;
 use super::raw::{self, object::Object};
 use super::value;
 use crate::flow::flight::{self, Boarding, Outcome};

@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::sync::LazyLock;
 
-use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyString, PyTuple, PyType};
 
 use super::asked::AskedKey;
 use super::key::{self, Key};
 use super::raw;
+use super::raw::intern;
 use super::tiered::{PrefixText, is_force_skip, prefix_text};
 use crate::flow::generation::{Generation, Generations};
 use crate::gate;

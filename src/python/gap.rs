@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -14,6 +13,7 @@ use super::flight::{self, Desk, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
 use super::raw::attached::Attached;
+use super::raw::intern;
 use super::{logging, raw, tiered};
 use crate::flow::flight::Outcome;
 use crate::key::local::LocalKey;

@@ -8,12 +8,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::memory_cache::MemoryCache;
 use super::raw;
+use super::raw::intern;
 use super::raw::words::Words;
 
 /// The methods of some classes as they were when the classes were made.

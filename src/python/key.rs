@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::raw::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::raw::intern;
 use super::shown::shown;
 use crate::key::packed::{KeyPrefix, PackedKey};
 

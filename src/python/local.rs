@@ -1,6 +1,5 @@
 //! The values of a call as a local key.
 
-use super::raw::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyDateAccess, PyDateTime, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
@@ -8,6 +7,7 @@ use pyo3::types::{
 };
 use std::sync::OnceLock;
 
+use super::raw::intern;
 use super::raw::read;
 use super::value::loaded;
 use crate::key::local::{Constant, Container, Fixed, LocalKey, ShortKey, Text};

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::raw::intern;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,6 +10,7 @@ use pyo3::types::{PyDict, PyInt};
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
+use super::raw::intern;
 use super::raw::object::Object;
 use super::shown::shown;
 use super::timeout;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple, PyType};
@@ -16,6 +15,7 @@ use super::guard::HELPER_KEYS;
 use super::key::Key;
 use super::local;
 use super::raw;
+use super::raw::intern;
 use super::raw::words::Words;
 use crate::key::packed::KeyPrefix;
 use crate::key::wire::{Codes, LONGEST_CODES};

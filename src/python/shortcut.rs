@@ -5,7 +5,6 @@
 //! any change of what a call goes through (a patched method, another cache), the shortcut is armed
 //! anew, or leaves the call to the helper's methods.
 
-use super::raw::intern;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +23,7 @@ use super::key::Key;
 use super::near::{Memo, Near};
 use super::plan::{self, Made, Plan, Values};
 use super::raw::attached::Attached;
+use super::raw::intern;
 use super::raw::object::Object;
 use super::raw::vector::Vector;
 use super::raw::words::Words;

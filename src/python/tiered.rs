@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::raw::intern;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -13,6 +12,7 @@ use super::foreign::Foreign;
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
+use super::raw::intern;
 use super::raw::object::Object;
 use super::raw::words::Words;
 use super::timeout;

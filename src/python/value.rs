@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::raw::intern;
 use pyo3::exceptions::{PyException, PyRecursionError};
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -16,6 +15,7 @@ use pyo3::types::{
 
 use super::errors::UncacheableValueError;
 use super::raw;
+use super::raw::intern;
 use super::raw::object::{Kind, Object};
 
 /// Containers within one another beyond which a value is pickled instead of copied.

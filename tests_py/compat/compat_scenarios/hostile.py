@@ -8,6 +8,8 @@ import uuid
 
 from compat_probe import Probe, decorating, scenario
 
+from .keys import keyed
+
 # Those that reading a value for a key might come upon.
 METHODS = [
     "__eq__", "__hash__", "__bool__", "__str__", "__repr__", "__len__", "__iter__", "__getitem__",
@@ -60,18 +62,8 @@ def hostile(lies):
                 yield f"{base.__name__} {name} {lie!r:.40}", value
 
 
-def function(probe: Probe):
-    @decorating(
-        ["value"], cache=probe.cache(), assert_function=lambda ok, message: probe.note("assert", ok, message)
-    )
-    def keyed_by_the_hostile(value):
-        return "value"
-
-    return keyed_by_the_hostile
-
-
 def ask(probe: Probe, lies):
-    f = function(probe)
+    f = keyed(probe)
     for label, value in hostile(lies):
         probe.kind(label, f.get_cache_key, value)
         probe.forget()
@@ -98,7 +90,7 @@ def methods_that_lie(probe):
 @scenario
 def classes_that_lie(probe):
     """What an object says of its class is believed, and what raises instead is passed on."""
-    f = function(probe)
+    f = keyed(probe)
     claims = [str, bytes, bool, int, float, list, tuple, dict, set, uuid.UUID, dt.datetime, type(None)]
     for claimed in [*claims, None, 5, Broken, ZeroDivisionError, AttributeError]:
 
@@ -147,7 +139,7 @@ def attributes_that_raise(probe):
 @scenario
 def containers_that_change_while_they_are_read(probe):
     """The text of an element, or the hash of a key, changes the very container it lies in."""
-    f = function(probe)
+    f = keyed(probe)
 
     class Meddler(int):
         def __str__(self):
@@ -183,6 +175,6 @@ def an_element_that_never_ends(probe):
         def __iter__(self):
             return iter([Endless()])
 
-    f = function(probe)
+    f = keyed(probe)
     probe.kind("deeper with each", f.get_cache_key, Endless())
     probe.kind("as a call", f, Endless())
