@@ -20,6 +20,8 @@ pub enum Error {
         /// What is accepted.
         accepted: &'static [&'static str],
     },
+    /// No URL of a Redis server at all.
+    NoRedisUrl,
 }
 
 impl fmt::Display for Error {
@@ -40,6 +42,10 @@ impl fmt::Display for Error {
                     accepted.join(" or ")
                 )
             }
+            Self::NoRedisUrl => f.write_str(
+                "url must be the URL of a Redis server, such as 'redis://localhost:6379/0', or a list of at \
+                 least one",
+            ),
         }
     }
 }

@@ -1,0 +1,4 @@
+//! The tier in Redis or Valkey, shared by processes and machines.
+
+pub mod config;
+mod url;
