@@ -6,6 +6,7 @@ pub mod error;
 pub mod flow;
 pub mod gate;
 pub mod key;
+pub mod notices;
 pub mod redis;
 pub mod stats;
 pub mod tier;
