@@ -53,6 +53,15 @@ pub enum Error {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// A signing key that can be guessed.
+    ShortSigningKey {
+        /// Its place among the keys, from 0.
+        place: usize,
+        /// How many bytes it has.
+        given: usize,
+        /// How many it must have.
+        least: usize,
+    },
 }
 
 impl fmt::Display for Error {
@@ -93,6 +102,15 @@ impl fmt::Display for Error {
                 problem,
             } => write!(f, "{option} '{}': {problem}", path.display()),
             Self::Tls { problem } => f.write_str(problem),
+            Self::ShortSigningKey {
+                place,
+                given,
+                least,
+            } => write!(
+                f,
+                "signing_keys[{place}] has {given} bytes, and must have at least {least}: \
+                 secrets.token_bytes(32) makes a good one"
+            ),
         }
     }
 }
