@@ -11,5 +11,7 @@ mod generations;
 mod keys;
 mod local_keys;
 mod memory;
+mod redis_config;
+mod redis_tls;
 mod stack;
 mod values;

@@ -88,6 +88,10 @@ impl<'a> Url<'a> {
             let once = "one user and password, before the first host, are those of all hosts";
             return Err(wrong(&format!("{once}; {TO_ENCODE}")));
         }
+        if path.contains('@') && kind != Kind::Unix {
+            // What stands before it was meant as a password with a raw '/' in it.
+            return Err(wrong(&format!("there is an '@' behind a '/'; {TO_ENCODE}")));
+        }
         let (username, password) = user.split_once(':').unwrap_or((user, ""));
         let text = |part: &str| {
             let decoded = percent_decode_str(part).decode_utf8();
@@ -270,11 +274,10 @@ fn shown_one(url: &str) -> String {
     let before = match before.rsplit_once('@') {
         None => before.to_owned(),
         Some((user, place)) => match user.split_once(':') {
-            Some((user, password)) if !user.contains('/') => {
-                let hidden = if password.is_empty() { "" } else { "***" };
-                format!("{user}:{hidden}@{place}")
+            Some((user, password)) if !password.is_empty() && !user.contains('/') => {
+                format!("{user}:***@{place}")
             }
-            // A user alone is a password without its colon, as like as not.
+            // A user alone is a password in the wrong place, as like as not.
             _ => format!("***@{place}"),
         },
     };
