@@ -125,6 +125,15 @@ fn users_and_passwords_stand_before_the_host_or_are_options() {
         ("redis://:b,c;d@h", ":b,c;d@h:6379/0"),
         ("redis://user:p@:6380", "user:p@localhost:6380/0"),
     ]);
+    let Ok(Topology::Single(endpoint)) = parse(&["redis://user:p:a@s@h"], &TlsOptions::default())
+    else {
+        panic!("one server");
+    };
+    let expected = Login {
+        username: Some("user".to_owned()),
+        password: Some("p:a@s".to_owned()),
+    };
+    assert_eq!(expected, endpoint.login);
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn a_url_is_shown_without_its_passwords() {
         ("redis://pass@h", "redis://***@h"),
         ("redis://pass:@h", "redis://***@h"),
         ("redis://:pa/ss@h", "redis://:***@h"),
+        ("redis://pa/s:s@h", "redis://***@h"),
         ("redis://:pa?ss@h", "redis://***"),
         ("redis://:pa#ss@h", "redis://***"),
         (
