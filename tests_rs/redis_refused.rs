@@ -1,6 +1,6 @@
 //! URLs of Redis servers that are refused, and what the errors say.
 
-use quickcache::redis::config::{TlsOptions, parse};
+use quickcache::redis::config::{CertReqs, TlsOptions, parse};
 
 use crate::redis_config::{parsed, parsed_with};
 
@@ -190,7 +190,7 @@ fn a_list_is_of_one_kind() {
 }
 
 #[test]
-fn options_of_tls_are_not_given_for_nothing() {
+fn options_of_tls_that_mean_nothing_are_refused() {
     let given = TlsOptions {
         check_hostname: false,
         ..TlsOptions::default()
@@ -199,6 +199,10 @@ fn options_of_tls_are_not_given_for_nothing() {
         "url 'redis://h': the options ssl_... take effect with TLS only: write 'rediss' for 'redis', or leave them \
          out",
         parsed_with(&["redis://h"], &given)
+    );
+    assert_eq!(
+        "ssl_cert_reqs must be 'required' or 'optional' or 'none', not 'CERT_NONE'",
+        CertReqs::named("CERT_NONE").unwrap_err().to_string()
     );
 }
 

@@ -31,7 +31,8 @@ const SHOWN: [&str; 6] = [
     "ssl_cert_reqs",
 ];
 
-const TO_ENCODE: &str = "in a user or password, percent-encode '@', ':', '/', '?', '#', '&' and '%', such as '%40' for '@'";
+const TO_ENCODE: &str = "in a user or password, percent-encode '@', ':', '/', '?', '#', '&' and '%', such as '%40' \
+                         for '@'";
 
 /// What a URL leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
