@@ -31,7 +31,8 @@ const SHOWN: [&str; 6] = [
     "ssl_cert_reqs",
 ];
 
-const TO_ENCODE: &str = "in a user or password, percent-encode '@', ':', '/', '?', '#', '&' and '%', such as '%40' for '@'";
+const TO_ENCODE: &str = "in a user or password, percent-encode '@', ':', '/', '?', '#', '&' and '%', such as '%40' \
+                         for '@'";
 
 /// What a URL leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,10 @@ impl<'a> Url<'a> {
         if user.contains('@') && matches!(kind, Kind::Sentinel | Kind::Cluster) {
             let once = "one user and password, before the first host, are those of all hosts";
             return Err(wrong(&format!("{once}; {TO_ENCODE}")));
+        }
+        if path.contains('@') && kind != Kind::Unix {
+            // What stands before it was meant as a password with a raw '/' in it.
+            return Err(wrong(&format!("there is an '@' behind a '/'; {TO_ENCODE}")));
         }
         let (username, password) = user.split_once(':').unwrap_or((user, ""));
         let text = |part: &str| {
@@ -270,11 +275,10 @@ fn shown_one(url: &str) -> String {
     let before = match before.rsplit_once('@') {
         None => before.to_owned(),
         Some((user, place)) => match user.split_once(':') {
-            Some((user, password)) if !user.contains('/') => {
-                let hidden = if password.is_empty() { "" } else { "***" };
-                format!("{user}:{hidden}@{place}")
+            Some((user, password)) if !password.is_empty() && !user.contains('/') => {
+                format!("{user}:***@{place}")
             }
-            // A user alone is a password without its colon, as like as not.
+            // A user alone is a password in the wrong place, as like as not.
             _ => format!("***@{place}"),
         },
     };
