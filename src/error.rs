@@ -20,6 +20,15 @@ pub enum Error {
         /// What is accepted.
         accepted: &'static [&'static str],
     },
+    /// A signing key that can be guessed.
+    ShortSigningKey {
+        /// Its place among the keys, from 0.
+        place: usize,
+        /// How many bytes it has.
+        given: usize,
+        /// How many it must have.
+        least: usize,
+    },
 }
 
 impl fmt::Display for Error {
@@ -40,6 +49,15 @@ impl fmt::Display for Error {
                     accepted.join(" or ")
                 )
             }
+            Self::ShortSigningKey {
+                place,
+                given,
+                least,
+            } => write!(
+                f,
+                "signing_keys[{place}] has {given} bytes, and must have at least {least}: \
+                 secrets.token_bytes(32) makes a good one"
+            ),
         }
     }
 }

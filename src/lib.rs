@@ -1,6 +1,7 @@
 //! The core of the Python package quickcache: keys, tiers, and the way of a call.
 
 pub mod clock;
+pub mod codec;
 pub mod entry;
 pub mod error;
 pub mod flow;

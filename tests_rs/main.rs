@@ -3,6 +3,8 @@
 // Numbers as keys by value, and times known to be long enough, read better.
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
+mod codec;
+mod codec_hostile;
 mod codes;
 mod copies;
 mod flight;
