@@ -1,4 +1,4 @@
-//! The codec under attack: values that decompress to more than there is memory, and bytes changed at random.
+//! The codec under attack: values cut, changed and made up, and those that decompress to more than there is memory.
 
 use std::io::Write;
 
@@ -6,33 +6,93 @@ use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use quickcache::codec::compression::Compression;
-use quickcache::codec::signing::SigningKey;
 use quickcache::codec::{Codec, Format, Options, Undecodable};
 
-const NOW: u64 = 1_700_000_000_000;
+use crate::codec::{
+    BOTH, HEADER, NOW, ONE, OTHER, PICKLE, codec, envelope, options, plain, read, signing, stored,
+    text,
+};
+
 const MOST: usize = 4 << 20;
 const MEGABYTE: u64 = 1 << 20;
-const ONE: &[u8] = b"0123456789abcdef";
-const OTHER: &[u8] = b"fedcba9876543210, a longer one";
 
-fn codec(compression: Option<Compression>, keys: &[&[u8]]) -> Codec {
-    Codec::new(Options {
-        compression,
-        compress_above: 20,
-        signing_keys: keys.iter().map(|&key| SigningKey::new(key)).collect(),
-        max_decoded: MOST,
-    })
-    .unwrap()
+#[test]
+fn an_envelope_cut_anywhere_is_not_read() {
+    for codec in [
+        signing(),
+        codec(Some(Compression::Zstd), &[]),
+        codec(Some(Compression::Lz4), &[]),
+        codec(Some(Compression::Lz4), &[ONE]),
+    ] {
+        let whole = stored(&codec, &text());
+        for length in 0..whole.len() {
+            match read(&codec, &whole[..length]) {
+                Err(_) => {}
+                // Less than the magic is no envelope.
+                Ok(bare) => assert!(length < 3 && *bare == whole[..length], "{length}"),
+            }
+        }
+    }
+    let compressed = stored(&codec(Some(Compression::Zstd), &[ONE]), &text());
+    for length in 0..compressed.len() {
+        let read = read(&signing(), &compressed[..length]);
+        let expected = if length < 3 {
+            Undecodable::Unsigned
+        } else {
+            Undecodable::Truncated
+        };
+        assert_eq!(Err(expected), read, "{length}");
+    }
 }
 
-/// An unsigned envelope of a pickle.
-fn envelope(compression: Compression, frame: &[u8]) -> Vec<u8> {
-    let mut bytes = b"\xC1qc\x01".to_vec();
-    bytes.extend([compression as u8, 2, 0]);
-    bytes.extend(0_u64.to_be_bytes());
-    bytes.extend((frame.len() as u64).to_be_bytes());
-    bytes.extend(frame);
-    bytes
+#[test]
+fn a_compressed_payload_that_was_cut_is_not_read_as_another() {
+    for compression in BOTH {
+        let whole = stored(&codec(Some(compression), &[]), &text());
+        let frame = &whole[HEADER..];
+        for length in 0..frame.len() {
+            let cut = envelope(compression as u8, 2, &frame[..length]);
+            match read(&plain(), &cut) {
+                Err(reason) => assert_eq!(Undecodable::Corrupt, reason, "{length}"),
+                // All is there but (a part of) the mark that LZ4 ends a frame with.
+                Ok(whole) => assert!(*whole == text() && length >= frame.len() - 4, "{length}"),
+            }
+        }
+        let longer = envelope(compression as u8, 2, &[frame, b"x"].concat());
+        assert_eq!(Err(Undecodable::Corrupt), read(&plain(), &longer));
+    }
+}
+
+#[test]
+fn with_any_bit_flipped_a_signed_envelope_is_not_read() {
+    for compression in [None, Some(Compression::Zstd), Some(Compression::Lz4)] {
+        let codec = codec(compression, &[OTHER, ONE]);
+        let good = stored(&codec, &text());
+        for bit in 0..good.len() * 8 {
+            let mut flipped = good.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&codec, &flipped).is_err(), "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn an_envelope_that_contradicts_itself_is_not_read() {
+    for (at, byte, expected) in [
+        (3, 0, Undecodable::UnknownVersion(0)),
+        (3, 2, Undecodable::UnknownVersion(2)),
+        (
+            6,
+            2,
+            Undecodable::Malformed("it is neither signed nor unsigned"),
+        ),
+        (14, 1, Undecodable::Malformed("its deadline is not signed")),
+        (15, 0xFF, Undecodable::Truncated),
+    ] {
+        let mut bytes = envelope(0, 2, PICKLE);
+        bytes[at] = byte;
+        assert_eq!(Err(expected), read(&plain(), &bytes));
+    }
 }
 
 /// A gigabyte of zeros as zstd has it, in 32 KB: blocks that each say "128 KB of this byte".
@@ -57,7 +117,7 @@ fn zstd_bomb(window: Option<u8>, size: Option<u64>) -> Vec<u8> {
         frame.extend(&header.to_le_bytes()[..3]);
         frame.push(0);
     }
-    envelope(Compression::Zstd, &frame)
+    envelope(Compression::Zstd as u8, 2, &frame)
 }
 
 /// 64 MB of zeros as LZ4 has it, in 300 KB: one block, many times.
@@ -79,7 +139,7 @@ fn lz4_bomb(block_size: BlockSize, size: Option<u64>) -> Vec<u8> {
     };
     bomb.extend(block.repeat(256));
     bomb.extend(end);
-    envelope(Compression::Lz4, &bomb)
+    envelope(Compression::Lz4 as u8, 2, &bomb)
 }
 
 /// The header of a frame of LZ4 that says it holds `size` bytes.
@@ -150,7 +210,11 @@ fn a_bomb_is_refused_in_little_more_memory_than_a_value_may_take() {
         return;
     };
     let bomb = BOMBS.iter().find(|(name, _)| *name == chosen).unwrap().1();
-    let codec = codec(None, &[]);
+    let codec = Codec::new(Options {
+        max_decoded: MOST,
+        ..options(None, &[])
+    })
+    .unwrap();
     let before = peaks();
     let read = codec.decode(b"k", &bomb, Format::Pickle, NOW);
     let after = peaks();
@@ -184,7 +248,7 @@ fn signed_values() -> Vec<(Vec<u8>, Vec<u8>)> {
     .zip(0_u8..)
     .map(|(compression, number)| {
         let key = vec![b'k', number / 2];
-        let payload = [&[number; 40][..], b"a value, a value, a value"].concat();
+        let payload = [&[number; 80][..], b"a value, a value, a value"].concat();
         let deadline = (number % 3 == 0).then_some(NOW + u64::from(number) + 1);
         let codec = codec(compression, &[ONE]);
         let stored = codec.encode(&key, Format::Pickle, payload, deadline);
