@@ -164,6 +164,12 @@ fn peaks() -> [u64; 2] {
     })
 }
 
+/// Not to be had: bombs are refused all the same.
+#[cfg(not(target_os = "linux"))]
+fn peaks() -> [u64; 2] {
+    [0, 0]
+}
+
 type Bomb = (&'static str, fn() -> Vec<u8>);
 
 const HONEST: Option<u64> = Some(1 << 30);
@@ -191,7 +197,6 @@ const BOMBS: [Bomb; 11] = [
 
 /// Each in a process of its own, whose memory nobody else takes.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_bomb_is_refused_in_little_more_memory_than_a_value_may_take() {
     const BOMB: &str = "QUICKCACHE_TEST_BOMB";
     let this = "codec_hostile::a_bomb_is_refused_in_little_more_memory_than_a_value_may_take";
