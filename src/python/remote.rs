@@ -186,8 +186,9 @@ impl<'py> Remote<'py> {
             Write::Always | Write::Again => cache.store(&full, value, life).map(|_| true),
             Write::Fill(_) | Write::Refresh(_) => self.fill(&full, value, life),
         };
-        let overtaken =
-            foreign::written(py, key, write, store, || cache.forget(py, &full).map(drop))?;
+        let undo = || cache.forget(py, &full).map(drop);
+        let undo = (!cache.has_leases()).then_some(undo);
+        let overtaken = foreign::written(py, key, write, store, undo)?;
         self.was_overtaken.set(overtaken);
         Ok(())
     }
