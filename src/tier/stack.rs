@@ -57,7 +57,9 @@ pub fn fill<K: ?Sized, V, T: Tier<K, V>>(
     for (place, tier) in tiers.iter().enumerate().rev() {
         tier.set(key, value, None)?;
         if tier.was_overtaken() {
-            tiers[..place].iter().try_for_each(|tier| tier.delete(key))?;
+            tiers[..place]
+                .iter()
+                .try_for_each(|tier| tier.delete(key))?;
             return Ok(true);
         }
     }
