@@ -228,7 +228,7 @@ fn a_bomb_is_refused_in_little_more_memory_than_a_value_may_take() {
     // Not the payload: a gigabyte of it is no message.
     let read = read.map(|found| found.payload.len());
     let taken = std::array::from_fn::<_, 2, _>(|which| after[which] - before[which]);
-    println!("{chosen}: {:?}, {taken:?}", read);
+    println!("{chosen}: {read:?}, {taken:?}");
     // What does not hold what it says need not be read so far.
     let is_true = chosen.ends_with("honest") || chosen.ends_with("silent");
     let is_too_large = matches!(read, Err(Undecodable::TooLarge { .. }));
