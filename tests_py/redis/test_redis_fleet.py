@@ -158,7 +158,7 @@ class TestWhatItNeeds:
             RedisCache("redis://localhost", leases=False),
             CacheWithPresets(MemoryCache(), 5),
         ],
-        ids=repr,
+        ids=["memory", "tiers", "no leases", "presets"],
     )
     def test_is_a_cache_that_processes_share(self, cache):
         with pytest.raises(ValueError, match="needs a RedisCache among the tiers, with leases"):
