@@ -92,6 +92,10 @@ counters! {
         leases,
         /// Keys found to be computed by somebody else already.
         leases_shared,
+        /// Calls that waited for a value that another process computed.
+        waits,
+        /// Those of them that computed it in the end.
+        wait_timeouts,
     } and {
         /// Connections made.
         connections,

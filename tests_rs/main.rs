@@ -4,6 +4,8 @@
 #![allow(clippy::needless_pass_by_value, clippy::unchecked_time_subtraction)]
 
 mod certificates;
+mod codec;
+mod codec_hostile;
 mod codes;
 mod copies;
 mod flight;

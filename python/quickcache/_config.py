@@ -5,7 +5,7 @@ from __future__ import annotations  # those of _typing are not there at run time
 import functools
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
 from . import _source
 from ._helper import QuickCacheHelper
@@ -16,7 +16,7 @@ from ._native import _Gap as Gap
 from ._native import _Shortcut as Shortcut
 from ._native import _shown as shown
 from ._native import _wait_of
-from ._tiers import fold_timeouts
+from ._tiers import fold_timeouts, refuse_unshared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,17 +103,20 @@ def decorator(
     helper_arguments: dict[str, Any],
     key_format: _source.KeyFormat = "compatible",
     flight_wait: timedelta | None = FLIGHT_WAIT,
+    *,
+    fleet: bool = False,
 ) -> Decorator:
     """A decorator that has `helper_class(fn, **helper_arguments)` answer the calls of `fn`.
 
-    Threads that miss the same key wait for the first of them, for `flight_wait`; None: they compute.
+    Threads that miss the same key wait for the first of them, for `flight_wait`; None: they compute. `fleet`:
+    so do those of other processes.
     """
 
     def decorate(fn: Callable[P, R]) -> CachedFunction[P, R]:
         helper = helper_class(fn, **helper_arguments)
         if key_format == "qualified":
             helper.prefix = _source.key_prefix(fn, helper._hash, key_format)
-        desk = Desk(flight_wait)
+        desk = Desk(flight_wait, fleet)
         shortcut = Shortcut(helper, desk)
         if isinstance(helper, QuickCacheHelper):
             vars(helper)["_desk"] = desk
@@ -160,8 +163,8 @@ def wait_of(single_flight: object, flight_wait: Any) -> timedelta | None:
 
     TypeError or ValueError for what is no time, or has no end.
     """
-    if not isinstance(single_flight, bool):
-        raise TypeError(f"single_flight is True or False, not {shown(single_flight)}")
+    if not (isinstance(single_flight, bool) or single_flight == "fleet"):
+        raise TypeError(f"single_flight is True, False or 'fleet', not {shown(single_flight)}")
     if flight_wait is None or (isinstance(flight_wait, float) and flight_wait == math.inf):
         raise ValueError(
             f"flight_wait is a finite time in seconds, or a timedelta, not {flight_wait}: who is waited "
@@ -186,7 +189,8 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
     The options beside the fields do not reach the helper class: `timeout` is the life of values in the
     last tier, `memoize_timeout` in the first (seconds or a timedelta; None: the tier's own),
     `key_format` is 'compatible' or 'qualified'. With `single_flight`, threads that miss the same key
-    wait for the first of them to compute it, but no longer than `flight_wait` (seconds or a timedelta).
+    wait for the first of them to compute it, but no longer than `flight_wait` (seconds or a timedelta). With
+    `single_flight='fleet'`, so do those of other processes, where one of the tiers is a RedisCache.
     """
 
     __module__ = "quickcache.quickcache"
@@ -195,7 +199,7 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
     timeout: Timeout = None
     memoize_timeout: Timeout = None
     key_format: _source.KeyFormat = "compatible"
-    single_flight: bool = True
+    single_flight: bool | Literal["fleet"] = True
     flight_wait: float | timedelta = FLIGHT_WAIT
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
@@ -215,7 +219,10 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
         helper_class = values.pop("helper_class")
         values["cache"] = fold_timeouts(self.cache, self.timeout, self.memoize_timeout)
         wait = wait_of(self.single_flight, self.flight_wait)
-        return decorator(helper_class, values, self.key_format, wait)
+        fleet = self.single_flight == "fleet"
+        if fleet:
+            refuse_unshared(self.cache)
+        return decorator(helper_class, values, self.key_format, wait, fleet=fleet)
 
 
 # As error messages name it.

@@ -80,6 +80,8 @@ class RemoteStats(TypedDict):
     deletes_lost: int
     leases: int
     leases_shared: int
+    waits: int
+    wait_timeouts: int
     connections: int
 
 @type_check_only
@@ -114,10 +116,11 @@ def md5_hex(text: str) -> str:
 class _Desk:
     """The computations of one decorated function that are under way.
 
-    Threads that miss the same key wait for `flight_wait`; None: they compute.
+    Threads that miss the same key wait for `flight_wait`; None: they compute. `fleet`: so do those of other
+    processes.
     """
 
-    def __new__(cls, flight_wait: timedelta | None = None) -> Self: ...
+    def __new__(cls, flight_wait: timedelta | None = None, fleet: bool = False) -> Self: ...
     def stats(self) -> FunctionStats:
         """Counts since the function was decorated."""
 

@@ -127,6 +127,19 @@ _native._seal(TieredCache)
 _native._seal(CacheWithPresets)
 
 
+def refuse_unshared(cache: Any) -> None:
+    """Raise ValueError unless one of the tiers tells processes of one another's computations."""
+    tiers = cache.caches if isinstance(cache, TieredCache) else [cache]
+    for tier in tiers:
+        within = tier.cache if isinstance(tier, CacheWithPresets) else tier
+        if isinstance(within, _native.RedisCache) and within.leases:
+            return
+    raise ValueError(
+        "single_flight='fleet' needs a RedisCache among the tiers, with leases: by these, processes know what "
+        "others compute. Give one, or single_flight=True for the threads of one process"
+    )
+
+
 def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any:
     """A cache whose first tier keeps values for `memoize_timeout` and whose last one for `timeout`.
 

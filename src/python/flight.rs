@@ -26,6 +26,8 @@ const SLICE: Duration = Duration::from_millis(50);
 pub(super) struct Desk {
     /// How long a call waits for other threads, in all; None: never.
     wait: Option<Duration>,
+    /// Whether that goes for other processes as well.
+    fleet: bool,
     /// Computations that are under way.
     flights: Arc<Flights>,
     pub(super) computations: AtomicU64,
@@ -45,10 +47,11 @@ pub(super) enum Turn<'py> {
 #[pymethods]
 impl Desk {
     #[new]
-    #[pyo3(signature = (flight_wait = None))]
-    fn new(flight_wait: Option<Duration>) -> Self {
+    #[pyo3(signature = (flight_wait = None, fleet = false))]
+    fn new(flight_wait: Option<Duration>, fleet: bool) -> Self {
         Self {
             wait: flight_wait,
+            fleet,
             ..Self::default()
         }
     }
@@ -68,8 +71,8 @@ impl Desk {
     }
 
     /// Copies and pickles of a helper have a desk of their own.
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<Duration>,)) {
-        (slf.get_type(), (slf.get().wait,))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Option<Duration>, bool)) {
+        (slf.get_type(), (slf.get().wait, slf.get().fleet))
     }
 }
 
@@ -84,6 +87,11 @@ impl Desk {
     /// Whether calls wait for other threads at all.
     pub(super) fn has_flights(&self) -> bool {
         self.wait.is_some()
+    }
+
+    /// How long a call waits for another process; None: not at all.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.wait.filter(|_| self.fleet)
     }
 
     /// How many computations have ended.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -16,6 +17,7 @@ use super::near::Near;
 use super::raw::attached::Attached;
 use super::raw::intern;
 use super::raw::object::Object;
+use super::remote::How;
 use super::tiered::{self, Claim, Claims, Kept};
 use super::{logging, raw};
 use crate::flow::flight::Outcome;
@@ -37,6 +39,8 @@ pub(super) struct Gap {
     lead: Option<Lead>,
     /// The rights to store it, where these have to be taken.
     claims: Claims,
+    /// How long to wait for another process that computes it; None: not at all.
+    patience: Option<Duration>,
     /// The front that may have a copy of the value, and under which key.
     near: Option<(Arc<Near>, SmallVec<[u64; 5]>)>,
 }
@@ -67,6 +71,7 @@ impl Gap {
             landings: 0,
             lead: None,
             claims: Claims::default(),
+            patience: None,
             near: None,
         }
     }
@@ -129,10 +134,15 @@ impl Gap {
         desk: &Desk,
         flight: &FlightKey,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.patience = desk.patience();
         let look = || self.look(py, flight.plain());
         match desk.turn(py, self.landings, flight, &self.asked, look)? {
             Turn::Take(value) => Ok(Some(value)),
             Turn::Compute(lead) => {
+                if lead.is_none() {
+                    // It has waited as long as it may, or must not.
+                    self.patience = None;
+                }
                 self.lead = lead;
                 Ok(None)
             }
@@ -147,20 +157,23 @@ impl Gap {
             return Ok(None);
         }
         let made;
-        let (key, write, refresh): (_, fn(_) -> _, _) = match &self.fill {
+        let (key, write, how): (_, fn(_) -> _, _) = match &self.fill {
             Fill::ByHelper => return Ok(None),
-            Fill::Key(key) => (key, Write::Fill, false),
+            Fill::Key(key) => {
+                let how = self.patience.map_or(How::Shared, How::Alone);
+                (key, Write::Fill, how)
+            }
             Fill::Refresh(args, kwargs) => match self.key_of(py, args, kwargs) {
                 Ok(key) => {
                     made = key;
-                    (&made, Write::Refresh, true)
+                    (&made, Write::Refresh, How::Refresh)
                 }
                 // It is asked for again after the call, and there it counts.
                 Err(error) if error.is_instance_of::<PyException>(py) => return Ok(None),
                 Err(error) => return Err(error),
             },
         };
-        match tiered::claim(cache, key, &self.asked, write, refresh)? {
+        match tiered::claim(cache, key, &self.asked, write, how)? {
             Claim::Compute(claims) => {
                 self.claims = claims;
                 Ok(None)
@@ -248,11 +261,19 @@ impl Gap {
 }
 
 impl Gap {
+    /// Nothing is to be kept. Another process that waits for the value is to compute it, and not to wait on.
+    pub(super) fn abandon(mut self, py: Python<'_>) {
+        if self.patience.is_some() {
+            std::mem::take(&mut self.claims).release(py);
+        }
+    }
+
     /// For the garbage collector. Not what was noted of tiers: that is shared with the flight, which the
     /// collector does not see.
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
         visit.call(&self.helper)?;
+        self.claims.traverse(visit)?;
         match &self.fill {
             Fill::Key(key) => key.traverse(visit),
             Fill::Refresh(args, kwargs) => {
@@ -360,7 +381,9 @@ impl OpenGap {
     /// the function's exception is let go of.
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
-        let _gap = self.gap.with(py, Option::take);
+        if let Some(gap) = self.gap.with(py, Option::take).flatten() {
+            gap.abandon(py);
+        }
     }
 
     #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for

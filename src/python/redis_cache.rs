@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -451,18 +452,25 @@ impl RedisCache {
         self.ask(value.py(), |tier| tier.fill(key, &bytes, life, lease))
     }
 
-    /// Take the right to compute the value of a full key, unless it is there by now.
+    /// Take the right to compute the value of a full key, unless it is there by now. With `patience`, wait that
+    /// long for another process that computes it.
     pub(super) fn claim<'py>(
         &self,
         py: Python<'py>,
         key: &[u8],
         with_life: bool,
+        patience: Option<Duration>,
     ) -> PyResult<Claim<'py>> {
+        let mut leased = self.wait_for_others(py, key, with_life, patience)?;
         // Twice: what cannot be read is removed.
         for _ in 0..2 {
-            match self.ask(py, |tier| tier.lease(key, with_life))? {
+            let answer = match leased.take() {
+                Some(leased) => Some(leased),
+                None => self.ask(py, |tier| tier.lease(key, with_life))?,
+            };
+            match answer {
                 Some(Leased::Lease(lease)) => return Ok(Claim::Lease(lease)),
-                Some(Leased::Unleased) | None => return Ok(Claim::None),
+                Some(Leased::Unleased | Leased::Taken(_)) | None => return Ok(Claim::None),
                 Some(Leased::Value(Stored { bytes, remaining })) => {
                     match self.read(py, key, &bytes)? {
                         Some(value) if !value.is(py.Ellipsis()) => {
@@ -477,6 +485,52 @@ impl RedisCache {
             }
         }
         Ok(Claim::None)
+    }
+
+    /// Wait while another process computes the value of a full key. None: not any longer, or not at all.
+    fn wait_for_others(
+        &self,
+        py: Python<'_>,
+        key: &[u8],
+        with_life: bool,
+        patience: Option<Duration>,
+    ) -> PyResult<Option<Leased>> {
+        /// Those waited for, one after the other, each of which was not there any more.
+        const MOST: usize = 3;
+        const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+        let Some(patience) = patience else {
+            return Ok(None);
+        };
+        let [mut pause, longest] = PAUSES;
+        let mut others: Option<Lease> = None;
+        let mut seen = 0;
+        let mut begun = Instant::now();
+        let came = loop {
+            let leased = self.ask(py, |tier| tier.lease_alone(key, with_life, patience))?;
+            let Some(Leased::Taken(lease)) = leased else {
+                break leased;
+            };
+            if others.as_ref() != Some(&lease) {
+                others = Some(lease);
+                seen += 1;
+                begun = Instant::now();
+            }
+            if seen > MOST || begun.elapsed() > patience {
+                break None;
+            }
+            raw::detached(py, || thread::sleep(pause));
+            py.check_signals()?;
+            pause = (pause * 2).min(longest);
+        };
+        if seen > 0 {
+            self.tier.count_wait(came.is_none());
+        }
+        Ok(came)
+    }
+
+    /// Give a right back that is not made use of. Nobody is told if that fails.
+    pub(super) fn release(&self, py: Python<'_>, key: &[u8], lease: &Lease) {
+        let _released = raw::detached(py, || self.tier.release(key, lease));
     }
 
     /// Take the right to replace the value of a full key.

@@ -4,7 +4,9 @@
 //! are no leases, clears of this process are compared before and after, as for tiers in Python.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::asked::AskedKey;
@@ -40,10 +42,33 @@ pub(super) struct Remote<'py> {
 }
 
 /// The right to store a value under a full key.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claimed {
+    cache: Py<RedisCache>,
     key: Vec<u8>,
     lease: Lease,
+}
+
+impl Claimed {
+    /// Give it back, so that others need not wait.
+    pub(super) fn release(&self, py: Python<'_>) {
+        self.cache.get().release(py, &self.key, &self.lease);
+    }
+
+    /// For the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cache)
+    }
+}
+
+/// How a value that is missing is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// As whoever else computes it at the same time.
+    Shared,
+    /// Alone, after waiting so long for whoever else does.
+    Alone(Duration),
+    /// Although there is a value, which is to be replaced.
+    Refresh,
 }
 
 /// What there is to do about a missing value.
@@ -113,9 +138,8 @@ impl<'py> Remote<'py> {
             }))
     }
 
-    /// Take the right to compute the value under `key`, or have it from who did. `refresh`: although there is
-    /// one.
-    pub(super) fn claim(&self, key: &Key, refresh: bool) -> PyResult<Claiming<'py>> {
+    /// Take the right to compute the value under `key`, or have it from who did.
+    pub(super) fn claim(&self, key: &Key, how: How) -> PyResult<Claiming<'py>> {
         let py = self.cache.py();
         let cache = self.cache.get();
         if !cache.has_leases() {
@@ -124,18 +148,29 @@ impl<'py> Remote<'py> {
         let Some(key) = self.key(key)? else {
             return Ok(Claiming::Compute(None));
         };
-        if refresh {
-            let lease = cache.mark(py, &key)?;
-            return Ok(Claiming::Compute(lease.map(|lease| Claimed { key, lease })));
-        }
-        Ok(match cache.claim(py, &key, self.is_below.get())? {
-            Claim::Value(found) => Claiming::Value(Found {
-                value: found.value,
-                remaining: found.remaining,
-            }),
-            Claim::Lease(lease) => Claiming::Compute(Some(Claimed { key, lease })),
-            Claim::None => Claiming::Compute(None),
-        })
+        let claimed = |key: Vec<u8>, lease: Lease| Claimed {
+            cache: self.cache.clone().unbind(),
+            key,
+            lease,
+        };
+        let patience = match how {
+            How::Refresh => {
+                let lease = cache.mark(py, &key)?;
+                return Ok(Claiming::Compute(lease.map(|lease| claimed(key, lease))));
+            }
+            How::Alone(patience) => Some(patience),
+            How::Shared => None,
+        };
+        Ok(
+            match cache.claim(py, &key, self.is_below.get(), patience)? {
+                Claim::Value(found) => Claiming::Value(Found {
+                    value: found.value,
+                    remaining: found.remaining,
+                }),
+                Claim::Lease(lease) => Claiming::Compute(Some(claimed(key, lease))),
+                Claim::None => Claiming::Compute(None),
+            },
+        )
     }
 
     /// Set `key`, on the condition of `write`.

@@ -16,7 +16,7 @@ use super::raw::intern;
 use super::raw::object::Object;
 use super::raw::words::Words;
 use super::redis_cache::RedisCache;
-use super::remote::{Claimed, Claiming, Remote};
+use super::remote::{Claimed, Claiming, How, Remote};
 use super::timeout;
 use super::{logging, raw};
 use crate::clock::Timeout;
@@ -376,6 +376,22 @@ pub(super) fn get<'py>(
 #[derive(Default)]
 pub(super) struct Claims(SmallVec<[(usize, Claimed); 1]>);
 
+impl Claims {
+    /// Give them back.
+    pub(super) fn release(self, py: Python<'_>) {
+        for (_, claimed) in self.0 {
+            claimed.release(py);
+        }
+    }
+
+    /// For the garbage collector.
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0
+            .iter()
+            .try_for_each(|(_, claimed)| claimed.traverse(visit))
+    }
+}
+
 /// What there is to do about a missing value.
 pub(super) enum Claim<'py> {
     /// Nothing: another process has computed it. What the first tier holds of it, if it was promoted there.
@@ -384,14 +400,13 @@ pub(super) enum Claim<'py> {
     Compute(Claims),
 }
 
-/// Take the rights to compute the value under `key` in the tiers that were asked for it. `refresh`: although
-/// there is one.
+/// Take the rights to compute the value under `key` in the tiers that were asked for it.
 pub(super) fn claim<'py>(
     cache: &Bound<'py, PyAny>,
     key: &Key,
     asked: &Asked,
     write: fn(Generation) -> Write,
-    refresh: bool,
+    how: How,
 ) -> PyResult<Claim<'py>> {
     let mut claims = SmallVec::new();
     let mut above = Vec::new();
@@ -401,7 +416,7 @@ pub(super) fn claim<'py>(
             tier.set_since(asked, write);
         }
         if let Kind::Remote(remote) = &tier.kind {
-            match remote.claim(key, refresh)? {
+            match remote.claim(key, how)? {
                 Claiming::Compute(claim) => {
                     claims.extend(claim.map(|claim| (place, claim)));
                 }

@@ -86,6 +86,8 @@ pub enum Leased {
     Lease(Lease),
     /// Another has computed it already.
     Value(Stored),
+    /// Another computes it at the moment, under this lease.
+    Taken(Lease),
     /// Nothing, but it is not to be stored.
     Unleased,
 }
@@ -237,6 +239,65 @@ impl<S: Server> RemoteTier<S> {
             }
             Ok(Leased::Unleased)
         })
+    }
+
+    /// The same, alone: whoever has it keeps it, for `patience` at most, since it may not be there any more.
+    pub fn lease_alone(
+        &self,
+        key: &[u8],
+        with_life: bool,
+        patience: Duration,
+    ) -> Result<Leased, Failure> {
+        if self.undelivered.has(key) {
+            return Ok(Leased::Unleased);
+        }
+        self.run(key, |server, until| {
+            // Looked at first: most of those who ask wait for another, and ask again.
+            if let Some(found) = server.get(key, true, until)? {
+                let Some(others) = Lease::of_placeholder(&found.bytes) else {
+                    let remaining = found.remaining.filter(|_| with_life);
+                    return Ok(Leased::Value(Stored { remaining, ..found }));
+                };
+                let left = found.remaining.and_then(Timeout::duration);
+                let age = left.map_or(Duration::ZERO, |left| LEASE_LIFE.saturating_sub(left));
+                if age < patience {
+                    return Ok(Leased::Taken(others));
+                }
+                return self.place(server, key, Condition::Leased(&others), until);
+            }
+            self.place(server, key, Condition::Absent, until)
+        })
+    }
+
+    /// Put a placeholder where there is what there was.
+    fn place(
+        &self,
+        server: &S,
+        key: &[u8],
+        condition: Condition<'_>,
+        until: Instant,
+    ) -> Result<Leased, Failure> {
+        let lease = new_lease()?;
+        let life = Timeout::after(LEASE_LIFE);
+        if server.set(key, &lease.placeholder(), life, condition, until)? {
+            self.counters.leases.add(1);
+            return Ok(Leased::Lease(lease));
+        }
+        // Another was quicker. Which one will be seen when it is asked for again.
+        Ok(Leased::Taken(lease))
+    }
+
+    /// Give a right back that is not made use of, so that others need not wait.
+    pub fn release(&self, key: &[u8], lease: &Lease) -> Result<bool, Failure> {
+        self.run(key, |server, until| {
+            server.delete_if(key, Condition::Leased(lease), until)
+        })
+    }
+
+    /// Note that a caller waited for a value that another process computed; `in_vain`: it never came.
+    pub fn count_wait(&self, in_vain: bool) {
+        self.counters.waits.add(1);
+        self.counters.wait_timeouts.add(u64::from(in_vain));
     }
 
     /// Take the right to replace the value of a full key, which stays until then.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # those of _typing are not there at run time
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
@@ -47,7 +47,7 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
 
     _options = ("key_format", "single_flight", "flight_wait")
     key_format: KeyFormat = "compatible"
-    single_flight: bool = True
+    single_flight: bool | Literal["fleet"] = True
     flight_wait: float | timedelta = FLIGHT_WAIT
 
     if TYPE_CHECKING:  # the same methods, told the fields' names

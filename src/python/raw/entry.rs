@@ -287,7 +287,10 @@ mod with_gil {
                 let kept = Python::try_attach(move |py| {
                     // SAFETY: a new reference, or null with an exception set.
                     let value = unsafe { Bound::from_owned_ptr_or_opt(py, value) };
-                    keep(gap, value)
+                    match value {
+                        Some(value) => keep(gap, value),
+                        None => abandon(py, gap),
+                    }
                 });
                 kept.unwrap_or(value)
             }
@@ -299,12 +302,20 @@ mod with_gil {
         }
     }
 
+    /// The function has raised: null, with its exception set.
+    #[inline(never)]
+    fn abandon(py: Python<'_>, gap: Box<Gap>) -> *mut ffi::PyObject {
+        let error = PyErr::take(py);
+        gap.abandon(py);
+        if let Some(error) = error {
+            error.restore(py);
+        }
+        null_mut()
+    }
+
     /// Keep what a function returned; a new reference to it, or null with an exception set.
     #[inline(never)]
-    fn keep(gap: Box<Gap>, value: Option<Bound<'_, PyAny>>) -> *mut ffi::PyObject {
-        let Some(value) = value else {
-            return null_mut();
-        };
+    fn keep(gap: Box<Gap>, value: Bound<'_, PyAny>) -> *mut ffi::PyObject {
         let kept = catch_unwind(AssertUnwindSafe(|| gap.keep(&value))).unwrap_or_else(|_| {
             log::error!(target: "quickcache", "keeping a value panicked; it is not kept");
             Ok(())
