@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::redis::client::Client;
 use crate::redis::config::{self, CertReqs, TlsOptions};
 use crate::tier::lease::Lease;
-use crate::tier::remote::{Leased, Options, RemoteTier};
+use crate::tier::remote::{Leased, Options, RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
 
 /// A cache on a server of Redis or Valkey.
@@ -210,7 +210,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         let py = key.py();
         let life = timeout.or(self.default_timeout(), timeout::extract)?;
         let key = self.full_key(key)?;
-        if !self.codec.signs() {
+        if !self.codec.signs() || !has_life(life) {
             let touched = self.ask(py, |tier| tier.touch(&key, life))?;
             return Ok(touched.unwrap_or(false));
         }
