@@ -1,4 +1,4 @@
-"""What Django's RedisCache, django-redis and quickcache 0.5.4 keep on a server is read here, and the other way."""
+"""What Django, django-redis and quickcache 0.5.4 keep on a server is read here, and the other way."""
 
 import os
 import subprocess

@@ -18,8 +18,11 @@ from .server import Server, User
 
 Running = TypeVar("Running", Server, Proxy, Sentinels, Cluster)
 
-# All that a cache may need, with characters that a URL has to quote.
-CACHE_USER = User("cache@user:1", "p@ss:w/rd?#%", "~* &* +@all -@admin")
+# With characters that a URL has to quote.
+PASSWORD = "p@ss:w/rd?#%"
+OTHER_PASSWORD = "another: p@ss"
+# All that a cache may need.
+CACHE_USER = User("cache@user:1", PASSWORD, "~* &* +@all -@admin")
 
 
 @dataclass
@@ -77,10 +80,11 @@ class Shared:
         return Certificates.make()
 
     def sentinels(self) -> Sentinels:
-        return self._start("sentinels", lambda: Sentinels(valkey()))
+        passwords = {"password": PASSWORD, "sentinel_password": OTHER_PASSWORD}
+        return self._start("sentinels", lambda: Sentinels(valkey(), **passwords))
 
     def cluster(self) -> Cluster:
-        return self._start("cluster", lambda: Cluster(valkey()))
+        return self._start("cluster", lambda: Cluster(valkey(), password=PASSWORD))
 
     def proxy(self) -> Proxy:
         path = self.server().socket_path
@@ -111,8 +115,11 @@ def _with_sentinels(shared: Shared) -> TierServer:
 
     def connect() -> redis.Redis:
         places = [(HOST, sentinel.port) for sentinel in sentinels.sentinels]
-        asked = redis.Sentinel(places)  # type: ignore[no-untyped-call]
-        made: redis.Redis = asked.master_for(sentinels.service)  # type: ignore[no-untyped-call]
+        login = {"password": sentinels.sentinel_password}
+        asked = redis.Sentinel(places, sentinel_kwargs=login)  # type: ignore[no-untyped-call]
+        made: redis.Redis = asked.master_for(  # type: ignore[no-untyped-call]
+            sentinels.service, password=sentinels.password
+        )
         return made
 
     return TierServer("sentinel", sentinels.url, connect)
@@ -121,7 +128,9 @@ def _with_sentinels(shared: Shared) -> TierServer:
 def _with_cluster(shared: Shared) -> TierServer:
     cluster = shared.cluster()
     return TierServer(
-        "cluster", cluster.url, lambda: redis.RedisCluster(host=HOST, port=cluster.nodes[0].port)
+        "cluster",
+        cluster.url,
+        lambda: redis.RedisCluster(host=HOST, port=cluster.nodes[0].port, password=cluster.password),
     )
 
 
