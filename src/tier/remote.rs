@@ -630,7 +630,8 @@ impl<S: Server> RemoteTier<S> {
     }
 }
 
-fn has_life(life: Timeout) -> bool {
+/// Whether a value with that life is kept at all.
+pub fn has_life(life: Timeout) -> bool {
     life.duration()
         .is_none_or(|life| life >= Duration::from_millis(1))
 }

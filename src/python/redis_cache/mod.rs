@@ -25,7 +25,7 @@ use crate::codec::{self, Codec, Format};
 use crate::redis::client::Client;
 use crate::redis::config::{self, TlsOptions};
 use crate::tier::lease::Lease;
-use crate::tier::remote::{Options, RemoteTier};
+use crate::tier::remote::{Options, RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
 
 pub(super) use claims::Claim;
@@ -199,7 +199,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         let py = key.py();
         let life = timeout.or(self.default_timeout(), timeout::extract)?;
         let key = self.full_key(key)?;
-        if !self.codec.signs() {
+        if !self.codec.signs() || !has_life(life) {
             let touched = self.ask(py, |tier| tier.touch(&key, life))?;
             return Ok(touched.unwrap_or(false));
         }
