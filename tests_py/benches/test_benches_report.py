@@ -3,7 +3,7 @@
 import pytest
 from benches import instructions, markdown
 from benches.result import Race
-from benches.targets import verdicts
+from benches.targets import TARGETS, verdicts
 
 RACES = [
     Race(
@@ -25,7 +25,7 @@ RESULT = {
     "facts": {"python": "CPython 3.14.0", "python_tag": "3.14", "optimised": "no", "cpu_count": "2"},
     "versions": {"cachebox": "6.0"},
     "absent": {"theine": "No module named 'theine_core'\nand more"},
-    "verdicts": [row.as_json() for row in verdicts({race.name: race for race in RACES})],
+    "verdicts": [row.as_json() for row in verdicts({race.name: race for race in RACES}, TARGETS)],
     "races": [race.as_json() for race in RACES],
 }
 
