@@ -15,9 +15,10 @@ from typing import Any
 
 from benches import markdown
 from benches.facts import facts
+from benches.names import stem
 from benches.result import Race, by_name
 from benches.scenarios import NEED_PROCESSORS
-from benches.suite import SUITES, Suite, stem
+from benches.suite import SUITES, Suite
 from benches.targets import verdicts
 from benches.timing import FULL, QUICK
 
@@ -35,13 +36,21 @@ def main() -> int:
     options = parser.parse_args()
     suite = SUITES[options.suite]
     if others := sorted(set(options.only or ()) - set(suite.scenarios)):
-        parser.error(f"of the suite {options.suite} there is no {others[0]}, only {', '.join(suite.scenarios)}")
+        parser.error(
+            f"of the suite {options.suite} there is no {others[0]}, only {', '.join(suite.scenarios)}"
+        )
     if options.child:
         scenario(suite, options.only[0], quick=options.quick, out=options.child)
         return 0
     result = measured(options.suite, options.only or list(suite.scenarios), quick=options.quick)
     # What is not all of it gets another name, so that no page is made of it.
-    name = "-".join([stem(options.suite, result["facts"]["python_tag"]), *(["quick"] * options.quick), *(options.only or [])])
+    name = "-".join(
+        [
+            stem(options.suite, result["facts"]["python_tag"]),
+            *(["quick"] * options.quick),
+            *(options.only or []),
+        ]
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / f"{name}.json"
     file.write_text(json.dumps(result, indent=1), encoding="utf-8")

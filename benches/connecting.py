@@ -117,8 +117,6 @@ class Watched:
         taken = self._sample(turns)
         done = since(before, self._server.counts())
         if done.hits < turns * self._hits:
-            raise WrongAnswerError(
-                f"{self._name}: {done.hits} hits at the server, not {turns * self._hits}"
-            )
+            raise WrongAnswerError(f"{self._name}: {done.hits} hits at the server, not {turns * self._hits}")
         self.commands_per_read.append(done.commands / done.reads)
         return taken

@@ -26,8 +26,3 @@ SUITES = {
     "memory": Suite(contenders.load, preparing.check_lives, SCENARIOS, TARGETS),
     "redis": Suite(contenders.load_remote, connecting.check_lives, REMOTE_SCENARIOS, REMOTE_TARGETS),
 }
-
-
-def stem(suite: str, python_tag: str) -> str:
-    """The name of a full result's file, without its ending."""
-    return python_tag if suite == "memory" else f"{python_tag}-{suite}"

@@ -558,7 +558,9 @@ def bench_instructions(*arguments: str) -> None:
 
 def bench_docs(*arguments: str) -> None:
     python = environment("charts", preferred(), "charts")
-    full = [file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?(-redis)?", file.stem)]
+    full = [
+        file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?(-redis)?", file.stem)
+    ]
     run(python, "-m", "benches.page", *(arguments or sorted(full)))
 
 

@@ -1,4 +1,4 @@
-"""valkey-glide-sync: one client that all threads share, as its documentation has it, with pickle for values."""
+"""valkey-glide-sync: one client that all threads share, and pickle for values."""
 
 import pickle
 from typing import Any

@@ -1,4 +1,4 @@
-"""django-vcache, whose driver is in Rust: with pickle, as the others have it, and with msgpack, its default."""
+"""django-vcache, whose driver is in Rust: with pickle, and with msgpack, which is its default."""
 
 import sys
 from collections.abc import Callable
