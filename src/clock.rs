@@ -80,7 +80,7 @@ impl Timeout {
     pub const NONE: Self = Self(0);
 
     /// A life of `duration`; 584 years and more are for ever.
-    pub fn after(duration: Duration) -> Self {
+    pub const fn after(duration: Duration) -> Self {
         Self(nanoseconds(duration))
     }
 
@@ -133,6 +133,13 @@ impl Deadline {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+const fn nanoseconds(duration: Duration) -> u64 {
+    let nanoseconds = duration.as_nanos();
+    if nanoseconds > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        #[allow(clippy::cast_possible_truncation)] // compared
+        let nanoseconds = nanoseconds as u64;
+        nanoseconds
+    }
 }

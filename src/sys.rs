@@ -65,6 +65,13 @@ mod portable {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use portable::{coarse_now, coarse_tick, precise_now};
 
+/// Close a socket that this process inherited from the one that opened it.
+#[cfg(unix)]
+pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd) {
+    // SAFETY: whoever had the number for its own is not in this process: a thread of the parent.
+    let _code = unsafe { libc::close(descriptor) };
+}
+
 /// Have these called around every fork of this process, whoever forks.
 #[cfg(unix)]
 pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {

@@ -13,6 +13,12 @@ class UncacheableValueError(QuickCacheError, TypeError):
     __module__ = "quickcache"
 
 
+class CacheUnavailableError(QuickCacheError):
+    """A cache server did not do what was asked of it: raised by a RedisCache with `on_error='raise'`."""
+
+    __module__ = "quickcache"
+
+
 class KeyCollisionWarning(UserWarning):
     """Two functions of different modules or names share their cache keys."""
 
@@ -21,5 +27,11 @@ class KeyCollisionWarning(UserWarning):
 
 class NothingCachedWarning(UserWarning):
     """A decorator was given timeouts with which no tier keeps anything."""
+
+    __module__ = "quickcache"
+
+
+class ReplicaReadsWarning(UserWarning):
+    """A cache reads from replicas, which may lag behind: a clear can be overtaken by an old value."""
 
     __module__ = "quickcache"

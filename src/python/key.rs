@@ -61,6 +61,14 @@ impl Key {
         Ok(self.packed.get_or_init(|| packed))
     }
 
+    /// The key's text as servers have it, in UTF-8. TypeError if it is not a str.
+    pub(super) fn bytes(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        match &self.wire {
+            Some((prefix, codes)) => Ok(prefix.text(codes).into_bytes()),
+            None => with_text(self.object(py), <[u8]>::to_vec),
+        }
+    }
+
     /// For the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.object.get())
@@ -69,6 +77,11 @@ impl Key {
 
 /// Pack a key given by Python. TypeError if it is not a str.
 pub(super) fn pack(key: &Bound<'_, PyAny>) -> PyResult<PackedKey> {
+    with_text(key, PackedKey::pack)
+}
+
+/// What `read` makes of the text of a key given by Python. TypeError if it is not a str.
+pub(super) fn with_text<T>(key: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
     let Ok(text) = key.cast::<PyString>() else {
         let name = key.get_type().name()?;
         return Err(PyTypeError::new_err(format!(
@@ -77,10 +90,24 @@ pub(super) fn pack(key: &Bound<'_, PyAny>) -> PyResult<PackedKey> {
         )));
     };
     if let Ok(text) = text.to_str() {
-        return Ok(PackedKey::pack(text.as_bytes()));
+        return Ok(read(text.as_bytes()));
     }
     // Lone surrogates have no UTF-8, but a form of it that no other text has.
     let py = key.py();
     let bytes = text.call_method1(intern!(py, "encode"), ("utf-8", "surrogatepass"))?;
-    Ok(PackedKey::pack(bytes.cast::<PyBytes>()?.as_bytes()))
+    Ok(read(bytes.cast::<PyBytes>()?.as_bytes()))
+}
+
+/// The items of a mapping of keys to values. TypeError for anything else.
+pub(super) fn items<'py>(
+    values: &Bound<'py, PyAny>,
+) -> PyResult<impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> + use<'py>> {
+    let Some(items) = values.getattr_opt(intern!(values.py(), "items"))? else {
+        let name = values.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "set_many takes a mapping of keys to values, not {name}"
+        )));
+    };
+    let items = items.call0()?.try_iter()?;
+    Ok(items.map(|item| item?.extract()))
 }

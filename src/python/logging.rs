@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString, PyType};
 
 use super::raw::intern;
 use super::raw::{self, watch};
+use crate::notices::Notice;
 
 const DEBUG: u8 = 10;
 
@@ -107,6 +108,18 @@ fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
     }
     let logger = parts.logger.bind(py);
     raw::method(logger, intern!(py, "isEnabledFor"), &[level.bind(py)])?.is_truthy()
+}
+
+/// Hand over what was to be logged by those who could not.
+pub(super) fn hand_over(py: Python<'_>, notices: Vec<Notice>) -> PyResult<()> {
+    for Notice { level, text } in notices {
+        log::log!(target: "quickcache", level, "{text}");
+        // pyo3-log leaves it set when a handler raises
+        if let Some(error) = PyErr::take(py) {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// A debug line: a text with `{}` for an object.

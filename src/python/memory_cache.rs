@@ -10,7 +10,6 @@ use pyo3::types::{PyDict, PyInt};
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
 use super::key;
-use super::raw::intern;
 use super::raw::object::Object;
 use super::shown::shown;
 use super::timeout;
@@ -131,14 +130,8 @@ impl MemoryCache {
     #[pyo3(signature = (values, timeout = Argument::Default))]
     fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<()> {
         let timeout = timeout.or(self.default_timeout(), timeout::extract)?;
-        let Some(items) = values.getattr_opt(intern!(values.py(), "items"))? else {
-            let name = values.get_type().name()?;
-            return Err(PyTypeError::new_err(format!(
-                "set_many takes a mapping of keys to values, not {name}"
-            )));
-        };
-        for item in items.call0()?.try_iter()? {
-            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+        for item in key::items(values)? {
+            let (key, value) = item?;
             self.store(
                 key::pack(&key)?,
                 self.prepare(&value, timeout)?,

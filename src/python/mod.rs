@@ -21,6 +21,8 @@ mod memory_cache;
 mod near;
 mod plan;
 mod raw;
+mod redis_cache;
+mod serializer;
 mod shortcut;
 mod shown;
 mod tiered;
@@ -50,6 +52,8 @@ mod _native {
     use super::memory_cache::MemoryCache;
     #[pymodule_export]
     use super::plan::{Plan, code_of, key_of};
+    #[pymodule_export]
+    use super::redis_cache::RedisCache;
     #[pymodule_export]
     use super::shortcut::{Shortcut, find};
     #[pymodule_export]
@@ -83,7 +87,7 @@ mod _native {
         let target = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
         info.set_item("target", target)?;
         info.set_item("features", ["python"])?;
-        info.set_item("tiers", ["memory"])?;
+        info.set_item("tiers", ["memory", "redis"])?;
         Ok(info)
     }
 

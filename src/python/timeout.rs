@@ -17,6 +17,10 @@ const OF_A_WAIT: Stretch = Stretch {
     name: "flight_wait",
     accepts: "seconds (int or float) or a timedelta",
 };
+const OF_AN_OPERATION: Stretch = Stretch {
+    name: "deadline",
+    accepts: "seconds (int or float) or a timedelta",
+};
 const OF_A_CLOCK: Stretch = Stretch {
     name: "what a clock is turned by",
     accepts: "seconds (int or float) or a timedelta",
@@ -58,6 +62,19 @@ pub(super) fn seconds_of(timeout: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 pub(super) fn wait_of(flight_wait: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     let timeout = timeout(flight_wait, &OF_A_WAIT)?.duration();
     Ok(timeout.map(|duration| duration.as_secs_f64()))
+}
+
+/// How long an operation may take: more than nothing, and no more than an hour.
+pub(super) fn deadline(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    const LONGEST: Duration = Duration::from_secs(3_600);
+    let deadline = timeout(given, &OF_AN_OPERATION)?.duration();
+    match deadline {
+        Some(deadline) if Duration::ZERO < deadline && deadline <= LONGEST => Ok(deadline),
+        _ => Err(PyValueError::new_err(format!(
+            "deadline must be more than 0 seconds and at most 3600, not {}",
+            shown(given)?
+        ))),
+    }
 }
 
 /// A stretch of time, for a clock to be turned by.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pyo3::exceptions::{PyException, PyRecursionError};
+use pyo3::exceptions::{PyException, PyMemoryError, PyRecursionError};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt,
@@ -21,7 +21,7 @@ use super::raw::object::{Kind, Object};
 /// Containers within one another beyond which a value is pickled instead of copied.
 const DEEPEST_COPY: usize = 100;
 /// What a pickle is written in: the newest protocol that every supported Python reads.
-const PICKLE_PROTOCOL: u8 = 5;
+pub(super) const PICKLE_PROTOCOL: u8 = 5;
 
 /// A value ready to be kept.
 pub(super) struct Ready {
@@ -110,11 +110,7 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let dumped = raw::call(&dumps, &(value, PICKLE_PROTOCOL).into_pyobject(py)?, None);
     match dumped {
         Ok(pickle) => Ok(pickle.cast_into::<PyBytes>()?),
-        Err(error)
-            if error.is_instance_of::<PyException>(py)
-                && !error.is_instance_of::<PyRecursionError>(py)
-                && !error.is_instance_of::<pyo3::exceptions::PyMemoryError>(py) =>
-        {
+        Err(error) if is_refusal(py, &error) => {
             let name = value.get_type().qualname()?;
             let refusal = UncacheableValueError::new_err(format!(
                 "cannot keep a value of type {name} apart from its caller, since it cannot be pickled ({}). \
@@ -127,6 +123,13 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether an exception says that a value cannot be serialised, and not that something else went wrong.
+pub(super) fn is_refusal(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyException>(py)
+        && !error.is_instance_of::<PyRecursionError>(py)
+        && !error.is_instance_of::<PyMemoryError>(py)
 }
 
 /// The tuples and frozensets that were found immutable, by address: each is looked into once, however

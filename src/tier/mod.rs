@@ -1,9 +1,15 @@
 //! Tiers: what keeps values, fast and local or slow and shared, and several of them as one.
 
 pub mod bounds;
+pub mod breaker;
+pub mod lease;
 pub mod memory;
+pub mod remote;
+pub mod server;
 pub mod stack;
+pub mod undelivered;
 
+mod courier;
 mod links;
 mod slab;
 mod store;

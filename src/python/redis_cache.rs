@@ -1,0 +1,661 @@
+//! `RedisCache`: the tier on a server as Python sees it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+
+use super::argument::Argument;
+use super::errors::ReplicaReadsWarning;
+use super::raw::intern;
+use super::serializer::Serializer;
+use super::shown::shown;
+use super::{key, logging, raw, timeout};
+use crate::clock::Timeout;
+use crate::codec::compression::Compression;
+use crate::codec::signing::SigningKey;
+use crate::codec::{self, Codec, Format};
+use crate::error::Error;
+use crate::redis::client::Client;
+use crate::redis::config::{self, CertReqs, TlsOptions};
+use crate::tier::lease::Lease;
+use crate::tier::remote::{Leased, Options, RemoteTier};
+use crate::tier::server::{Failure, FailureKind, Stored};
+
+/// A cache on a server of Redis or Valkey.
+#[pyclass(module = "quickcache", frozen, subclass, weakref)]
+pub(super) struct RedisCache {
+    tier: Arc<RemoteTier<Client>>,
+    codec: Codec,
+    serializer: Serializer,
+    raises: bool,
+    /// The URLs without passwords, for `repr`.
+    shown: String,
+    /// What it was made with, for copies and pickles.
+    url: Py<PyAny>,
+    options: Py<PyDict>,
+}
+
+/// A value that was found.
+pub(super) struct Fetched<'py> {
+    pub(super) value: Bound<'py, PyAny>,
+    pub(super) remaining: Option<Timeout>,
+}
+
+/// What there is to do about a missing value.
+pub(super) enum Claim<'py> {
+    /// Nothing: another has computed it.
+    Value(Fetched<'py>),
+    /// Compute it, and store it under this lease.
+    Lease(Lease),
+    /// Compute it, and do not store it.
+    None,
+}
+
+#[pymethods]
+impl RedisCache {
+    #[new]
+    #[pyo3(signature = (url, *, timeout = Argument::Default, key_prefix = "", serializer = None, compression = None,
+                        compress_above = 1024, signing_keys = None, max_value_bytes = 16 * 1024 * 1024, deadline = None,
+                        on_error = "miss", leases = true, ssl_ca_certs = None, ssl_certfile = None, ssl_keyfile = None,
+                        ssl_check_hostname = true, ssl_cert_reqs = "required"),
+           text_signature = "(url, *, timeout=300, key_prefix='', serializer='pickle', compression=None, \
+compress_above=1024, signing_keys=(), max_value_bytes=16777216, deadline=0.25, on_error='miss', leases=True, \
+ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True, ssl_cert_reqs='required')")]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // Python's keywords
+    fn new(
+        py: Python<'_>,
+        url: &Bound<'_, PyAny>,
+        timeout: Argument<'_>,
+        key_prefix: &str,
+        serializer: Option<&Bound<'_, PyAny>>,
+        compression: Option<&str>,
+        compress_above: usize,
+        signing_keys: Option<&Bound<'_, PyAny>>,
+        max_value_bytes: usize,
+        deadline: Option<&Bound<'_, PyAny>>,
+        on_error: &str,
+        leases: bool,
+        ssl_ca_certs: Option<PathBuf>,
+        ssl_certfile: Option<PathBuf>,
+        ssl_keyfile: Option<PathBuf>,
+        ssl_check_hostname: bool,
+        ssl_cert_reqs: &str,
+    ) -> PyResult<Self> {
+        let given = timeout;
+        let timeout = match &given {
+            Argument::Default => DEFAULT_TIMEOUT,
+            Argument::Given(given) => timeout::extract(given)?,
+        };
+        let options = PyDict::new(py);
+        if let Argument::Given(timeout) = &given {
+            options.set_item("timeout", timeout)?;
+        }
+        if let Some(serializer) = serializer {
+            options.set_item("serializer", serializer)?;
+        }
+        if let Some(keys) = signing_keys {
+            options.set_item("signing_keys", keys)?;
+        }
+        if let Some(deadline) = deadline {
+            options.set_item("deadline", deadline)?;
+        }
+        options.set_item("key_prefix", key_prefix)?;
+        options.set_item("compression", compression)?;
+        options.set_item("compress_above", compress_above)?;
+        options.set_item("max_value_bytes", max_value_bytes)?;
+        options.set_item("on_error", on_error)?;
+        options.set_item("leases", leases)?;
+        options.set_item("ssl_ca_certs", &ssl_ca_certs)?;
+        options.set_item("ssl_certfile", &ssl_certfile)?;
+        options.set_item("ssl_keyfile", &ssl_keyfile)?;
+        options.set_item("ssl_check_hostname", ssl_check_hostname)?;
+        options.set_item("ssl_cert_reqs", ssl_cert_reqs)?;
+
+        let tls = TlsOptions {
+            ca_certs: ssl_ca_certs,
+            certfile: ssl_certfile,
+            keyfile: ssl_keyfile,
+            check_hostname: ssl_check_hostname,
+            cert_reqs: cert_reqs(ssl_cert_reqs)?,
+        };
+        let urls = urls_of(url)?;
+        let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+        let client = Client::new(config::parse(&urls, &tls)?)?;
+        let leases = leases && !must_do_without_leases(py, &client)?;
+        let raises = choice("on_error", on_error, &["miss", "raise"])? == "raise";
+        let codec = Codec::new(codec::Options {
+            compression: compression.map(Compression::named).transpose()?,
+            compress_above,
+            signing_keys: signing_keys.map_or(Ok(Vec::new()), keys_of)?,
+            max_decoded: max_value_bytes,
+        })?;
+        let serializer = match serializer {
+            Some(serializer) => Serializer::of(serializer)?,
+            None => Serializer::of(intern!(py, "pickle").as_any())?,
+        };
+        let deadline = deadline.map_or(Ok(DEFAULT_DEADLINE), timeout::deadline)?;
+        let tier = RemoteTier::new(
+            client,
+            Options {
+                prefix: key_prefix.as_bytes().to_vec(),
+                timeout,
+                deadline,
+                leases,
+                max_value_bytes,
+            },
+        );
+        let shown: Vec<_> = urls.iter().map(|url| config::shown(url)).collect();
+        Ok(Self {
+            tier,
+            codec,
+            serializer,
+            raises,
+            shown: shown.join(", "),
+            url: url.clone().unbind(),
+            options: options.unbind(),
+        })
+    }
+
+    #[pyo3(signature = (key, default = None))]
+    fn get<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.fetch(key.py(), &self.full_key(key)?, false)?;
+        Ok(found.map(|found| found.value).or(default))
+    }
+
+    #[pyo3(signature = (key, value, timeout = Argument::Default))]
+    fn set(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Argument<'_>,
+    ) -> PyResult<()> {
+        let life = timeout.or(self.default_timeout(), timeout::extract)?;
+        self.store(&self.full_key(key)?, value, life).map(drop)
+    }
+
+    #[pyo3(signature = (key, value, timeout = Argument::Default))]
+    fn add(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Argument<'_>,
+    ) -> PyResult<bool> {
+        let py = key.py();
+        let life = timeout.or(self.default_timeout(), timeout::extract)?;
+        let key = self.full_key(key)?;
+        let (format, payload) = self.serializer.dumps(value)?;
+        let bytes = self.encode(&key, format, payload.as_bytes(), life);
+        let added = self.ask(py, |tier| tier.add(&key, &bytes, life))?;
+        Ok(added.unwrap_or(false))
+    }
+
+    fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = key.py();
+        self.forget(py, &self.full_key(key)?)
+    }
+
+    #[pyo3(signature = (key, timeout = Argument::Default))]
+    fn touch(&self, key: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<bool> {
+        let py = key.py();
+        let life = timeout.or(self.default_timeout(), timeout::extract)?;
+        let key = self.full_key(key)?;
+        if !self.codec.signs() {
+            let touched = self.ask(py, |tier| tier.touch(&key, life))?;
+            return Ok(touched.unwrap_or(false));
+        }
+        // The end of a signed value's life is signed with it.
+        let touched = self.ask(py, |tier| {
+            self.rewrite(tier, &key, |bytes| {
+                let again = self.codec.with_deadline(&key, bytes, expiry(life), now_ms());
+                again.ok().map(|again| (again, life))
+            })
+        })?;
+        Ok(touched.unwrap_or(false))
+    }
+
+    #[pyo3(signature = (key, delta = 1))]
+    fn incr(&self, key: &Bound<'_, PyAny>, delta: i64) -> PyResult<i64> {
+        let py = key.py();
+        let full = self.full_key(key)?;
+        let sum = if self.codec.signs() {
+            let mut sum = None;
+            let added = self.ask(py, |tier| {
+                let found = tier.get(&full, true)?;
+                let life = found.and_then(|found| found.remaining).unwrap_or(Timeout::FOREVER);
+                self.rewrite(tier, &full, |bytes| {
+                    let read = self.codec.decode(&full, bytes, self.serializer.format(), now_ms());
+                    let number = read.ok().filter(|read| read.format == Format::Integer)?;
+                    let number: i64 = std::str::from_utf8(&number.payload).ok()?.parse().ok()?;
+                    let added = number.checked_add(delta)?;
+                    sum = Some(added);
+                    let digits = added.to_string().into_bytes();
+                    Some((self.encode(&full, Format::Integer, &digits, life), life))
+                })
+            })?;
+            sum.filter(|_| added == Some(true))
+        } else {
+            self.ask(py, |tier| tier.increment(&full, delta))?.flatten()
+        };
+        sum.ok_or_else(|| match shown(key) {
+            Ok(key) => PyValueError::new_err(format!("Key {key} not found, or it holds no int")),
+            Err(error) => error,
+        })
+    }
+
+    fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let py = keys.py();
+        let keys = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        let full = keys.iter().map(|key| self.full_key(key)).collect::<PyResult<Vec<_>>>()?;
+        let values = PyDict::new(py);
+        let found = self.ask(py, |tier| tier.get_many(&full))?.unwrap_or_default();
+        for ((key, full), bytes) in keys.iter().zip(&full).zip(found) {
+            if let Some(bytes) = bytes
+                && let Some(value) = self.read(py, full, &bytes)?
+            {
+                values.set_item(key, value)?;
+            }
+        }
+        Ok(values)
+    }
+
+    #[pyo3(signature = (values, timeout = Argument::Default))]
+    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<()> {
+        let py = values.py();
+        let life = timeout.or(self.default_timeout(), timeout::extract)?;
+        let mut items = Vec::new();
+        for item in key::items(values)? {
+            let (key, value) = item?;
+            let key = self.full_key(&key)?;
+            let (format, payload) = self.serializer.dumps(&value)?;
+            let bytes = self.encode(&key, format, payload.as_bytes(), life);
+            items.push((key, bytes));
+        }
+        self.ask(py, |tier| tier.set_many(items, life).1).map(drop)
+    }
+
+    fn delete_many(&self, keys: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let py = keys.py();
+        let full = keys.try_iter()?.map(|key| self.full_key(&key?));
+        let full = full.collect::<PyResult<Vec<_>>>()?;
+        let deleted = self.ask(py, |tier| tier.delete_many(&full))?;
+        Ok(deleted.unwrap_or(0))
+    }
+
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        self.ask(py, RemoteTier::clear).map(drop)
+    }
+
+    /// Raises even where all else does not: that is what it is for.
+    fn ping(&self, py: Python<'_>) -> PyResult<f64> {
+        let took = self.detached(py, RemoteTier::ping)??;
+        Ok(took.as_secs_f64())
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let close = |tier: &RemoteTier<Client>| {
+            tier.close();
+            Ok(())
+        };
+        self.ask(py, close).map(drop)
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = PyDict::new(py);
+        for (name, count) in self.tier.stats().named() {
+            stats.set_item(name, count)?;
+        }
+        Ok(stats)
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = key.py();
+        let key = self.full_key(key)?;
+        let found = self.ask(py, |tier| tier.contains(&key))?;
+        Ok(found.unwrap_or(false))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let py = slf.py();
+        let this = slf.get();
+        Ok(format!(
+            "<{} {} timeout={} key_prefix={} deadline={} leases={}>",
+            slf.get_type().name()?,
+            this.shown,
+            this.timeout().into_pyobject(py)?.repr()?,
+            this.key_prefix().into_pyobject(py)?.repr()?,
+            this.deadline().into_pyobject(py)?.repr()?,
+            this.leases().into_pyobject(py)?.repr()?,
+        ))
+    }
+
+    #[getter]
+    fn timeout(&self) -> Option<f64> {
+        let life = self.tier.options().timeout.duration()?;
+        Some(life.as_secs_f64())
+    }
+
+    #[getter]
+    fn key_prefix(&self) -> String {
+        String::from_utf8_lossy(&self.tier.options().prefix).into_owned()
+    }
+
+    #[getter]
+    fn deadline(&self) -> f64 {
+        self.tier.options().deadline.as_secs_f64()
+    }
+
+    #[getter]
+    fn leases(&self) -> bool {
+        self.tier.options().leases
+    }
+
+    /// Copies and pickles are made anew with the same arguments: connections are each one's own.
+    fn __getnewargs_ex__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
+        let options = self.options.bind(py).copy()?;
+        Ok((PyTuple::new(py, [self.url.bind(py)])?, options))
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // what PyO3 asks for
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.url)?;
+        visit.call(&self.options)?;
+        self.serializer.traverse(&visit)
+    }
+}
+
+const DEFAULT_TIMEOUT: Timeout = Timeout::after(Duration::from_secs(300));
+const DEFAULT_DEADLINE: Duration = Duration::from_millis(250);
+
+impl RedisCache {
+    /// The key as the server has it.
+    pub(super) fn full_key(&self, key: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+        key::with_text(key, |text| self.tier.full_key(text))
+    }
+
+    /// The life of a value that is set without one.
+    pub(super) fn default_timeout(&self) -> Timeout {
+        self.tier.options().timeout
+    }
+
+    /// Whether values are stored under leases.
+    pub(super) fn has_leases(&self) -> bool {
+        self.tier.options().leases
+    }
+
+    pub(super) fn full(&self, key: &[u8]) -> Vec<u8> {
+        self.tier.full_key(key)
+    }
+
+    /// The value under a full key. What cannot be decoded is a miss.
+    pub(super) fn fetch<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        with_life: bool,
+    ) -> PyResult<Option<Fetched<'py>>> {
+        let found = self.ask(py, |tier| tier.get(key, with_life))?.flatten();
+        let Some(Stored { bytes, remaining }) = found else {
+            return Ok(None);
+        };
+        let value = self.read(py, key, &bytes)?;
+        Ok(value.map(|value| Fetched { value, remaining }))
+    }
+
+    /// Keep a value under a full key, by request.
+    pub(super) fn store(&self, key: &[u8], value: &Bound<'_, PyAny>, life: Timeout) -> PyResult<bool> {
+        let (format, payload) = self.serializer.dumps(value)?;
+        let bytes = self.encode_borrowed(key, format, payload.as_bytes(), life);
+        let stored = self.ask(value.py(), |tier| tier.set(key, &bytes, life))?;
+        Ok(stored.unwrap_or(false))
+    }
+
+    /// Keep a computed value; None if there was no answer.
+    pub(super) fn fill(
+        &self,
+        key: &[u8],
+        value: &Bound<'_, PyAny>,
+        life: Timeout,
+        lease: Option<&Lease>,
+    ) -> PyResult<Option<bool>> {
+        let (format, payload) = self.serializer.dumps(value)?;
+        let bytes = self.encode_borrowed(key, format, payload.as_bytes(), life);
+        self.ask(value.py(), |tier| tier.fill(key, &bytes, life, lease))
+    }
+
+    /// Take the right to compute the value of a full key, unless it is there by now.
+    pub(super) fn claim<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        with_life: bool,
+    ) -> PyResult<Claim<'py>> {
+        // Twice: what cannot be read is removed.
+        for _ in 0..2 {
+            match self.ask(py, |tier| tier.lease(key, with_life))? {
+                Some(Leased::Lease(lease)) => return Ok(Claim::Lease(lease)),
+                Some(Leased::Unleased) | None => return Ok(Claim::None),
+                Some(Leased::Value(Stored { bytes, remaining })) => {
+                    match self.read(py, key, &bytes)? {
+                        Some(value) if !value.is(py.Ellipsis()) => {
+                            return Ok(Claim::Value(Fetched { value, remaining }));
+                        }
+                        Some(_) => {
+                            self.ask(py, |tier| tier.delete_unchanged(key, &bytes))?;
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+        Ok(Claim::None)
+    }
+
+    /// Take the right to replace the value of a full key.
+    pub(super) fn mark(&self, py: Python<'_>, key: &[u8]) -> PyResult<Option<Lease>> {
+        Ok(self.ask(py, |tier| tier.mark(key))?.flatten())
+    }
+
+    /// Forget a full key.
+    pub(super) fn forget(&self, py: Python<'_>, key: &[u8]) -> PyResult<bool> {
+        Ok(self.ask(py, |tier| tier.delete(key))?.unwrap_or(false))
+    }
+
+    /// Ask the server without the interpreter. None if it failed, unless that is to be raised.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        ask: impl FnOnce(&RemoteTier<Client>) -> Result<T, Failure> + Send,
+    ) -> PyResult<Option<T>> {
+        match self.detached(py, ask)? {
+            Ok(answer) => Ok(Some(answer)),
+            Err(failure) if self.raises => Err(failure.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn detached<T: Send>(
+        &self,
+        py: Python<'_>,
+        ask: impl FnOnce(&RemoteTier<Client>) -> Result<T, Failure> + Send,
+    ) -> PyResult<Result<T, Failure>> {
+        let tier = &*self.tier;
+        let answer = raw::detached(py, || {
+            catch_unwind(AssertUnwindSafe(|| ask(tier))).unwrap_or_else(|_| {
+                log::error!(target: "quickcache", "a call to the server panicked");
+                Err(Failure::new(FailureKind::Protocol, "a call to the server panicked"))
+            })
+        });
+        logging::hand_over(py, self.tier.take_notices())?;
+        Ok(answer)
+    }
+
+    /// The value of bytes that were found. What cannot be decoded counts as missing, and is removed.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let expected = self.serializer.format();
+        let why = match self.codec.decode(key, bytes, expected, now_ms()) {
+            Ok(decoded) => {
+                let value = match decoded.format {
+                    Format::Integer => Serializer::integer(py, &decoded.payload),
+                    _ => self.serializer.loads(py, &decoded.payload),
+                };
+                match value {
+                    Ok(value) => return Ok(Some(value)),
+                    Err(error) if error.is_instance_of::<PyException>(py) => error.to_string(),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(why) => why.to_string(),
+        };
+        self.tier.count_undecodable(&why);
+        // Unless another has written it anew meanwhile.
+        self.ask(py, |tier| tier.delete_unchanged(key, bytes))?;
+        Ok(None)
+    }
+
+    fn encode(&self, key: &[u8], format: Format, payload: &[u8], life: Timeout) -> Vec<u8> {
+        self.encode_borrowed(key, format, payload, life).into_owned()
+    }
+
+    fn encode_borrowed<'a>(
+        &self,
+        key: &[u8],
+        format: Format,
+        payload: &'a [u8],
+        life: Timeout,
+    ) -> std::borrow::Cow<'a, [u8]> {
+        self.codec.encode(key, format, payload, expiry(life))
+    }
+
+    /// Replace the bytes under a key by others made of them, until no other came between. Whether there was
+    /// anything to replace.
+    fn rewrite(
+        &self,
+        tier: &RemoteTier<Client>,
+        key: &[u8],
+        mut make: impl FnMut(&[u8]) -> Option<(Vec<u8>, Timeout)>,
+    ) -> Result<bool, Failure> {
+        loop {
+            let Some(found) = tier.get(key, false)? else {
+                return Ok(false);
+            };
+            let Some((bytes, life)) = make(&found.bytes) else {
+                return Ok(false);
+            };
+            if tier.replace(key, &found.bytes, &bytes, life)? {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn expiry(life: Timeout) -> Option<u64> {
+    let life = life.duration()?;
+    Some(now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn urls_of(url: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let not_urls = |given: &Bound<'_, PyAny>| {
+        let name = given.get_type().name()?;
+        Err(PyTypeError::new_err(format!(
+            "url is a str such as 'redis://localhost:6379/0', or a list of them, not {name}"
+        )))
+    };
+    if let Ok(text) = url.cast::<PyString>() {
+        return Ok(vec![text.to_str()?.to_owned()]);
+    }
+    let Ok(urls) = url.try_iter() else {
+        return not_urls(url);
+    };
+    let mut texts = Vec::new();
+    for url in urls {
+        let url = url?;
+        match url.cast::<PyString>() {
+            Ok(text) => texts.push(text.to_str()?.to_owned()),
+            Err(_) => return not_urls(&url),
+        }
+    }
+    Ok(texts)
+}
+
+fn keys_of(keys: &Bound<'_, PyAny>) -> PyResult<Vec<SigningKey>> {
+    if keys.is_instance_of::<PyString>() || keys.is_instance_of::<PyBytes>() {
+        return Err(PyTypeError::new_err(
+            "signing_keys is a list of keys, the one that signs first, not a single key",
+        ));
+    }
+    let mut found = Vec::new();
+    for key in keys.try_iter()? {
+        let key = key?;
+        if let Ok(text) = key.cast::<PyString>() {
+            found.push(SigningKey::new(text.to_str()?.as_bytes()));
+        } else if let Ok(bytes) = key.cast::<PyBytes>() {
+            found.push(SigningKey::new(bytes.as_bytes()));
+        } else {
+            let name = key.get_type().name()?;
+            return Err(PyTypeError::new_err(format!(
+                "a signing key is a str or bytes, not {name}"
+            )));
+        }
+    }
+    Ok(found)
+}
+
+fn cert_reqs(given: &str) -> Result<CertReqs, Error> {
+    Ok(match choice("ssl_cert_reqs", given, &["required", "none"])? {
+        "none" => CertReqs::None,
+        _ => CertReqs::Required,
+    })
+}
+
+fn choice(
+    option: &'static str,
+    given: &str,
+    accepted: &'static [&'static str],
+) -> Result<&'static str, Error> {
+    let found = accepted.iter().find(|word| **word == given);
+    found.copied().ok_or_else(|| Error::UnknownChoice {
+        option,
+        given: given.to_owned(),
+        accepted,
+    })
+}
+
+/// Whether reads go to replicas, so that leases are of no use; then with a warning.
+fn must_do_without_leases(py: Python<'_>, client: &Client) -> PyResult<bool> {
+    if !client.reads_replicas() {
+        return Ok(false);
+    }
+    PyErr::warn(
+        py,
+        &py.get_type::<ReplicaReadsWarning>(),
+        c"a list of URLs is a primary and its replicas, which are read from: values are stored without leases, since \
+          a replica that lags behind would bring a cleared value back. Give the primary's URL alone to have leases, \
+          or leases=False to have no warning",
+        1,
+    )?;
+    Ok(true)
+}

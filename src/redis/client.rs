@@ -1,0 +1,658 @@
+//! Requests on their way to whichever server is to answer them, and what is tried when one does not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::{ServerError, ServerErrorKind, Value};
+use rustls::ClientConfig;
+
+use super::cluster::{self, Slots};
+use super::config::{Address, Endpoint, TlsOptions, Topology};
+use super::connection::Role;
+use super::node::Node;
+use super::request::Request;
+use super::{sentinel, tls};
+use crate::error::Error;
+use crate::gate;
+use crate::sync::Mutex;
+use crate::tier::breaker::Shard;
+use crate::tier::server::{Failure, FailureKind};
+
+/// How long is waited before the same is tried again: this, and twice as long each time.
+const PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The servers, and the connections of this process to them.
+pub struct Client {
+    topology: Topology,
+    tls: HashMap<TlsOptions, Arc<ClientConfig>>,
+    process: Mutex<Arc<Process>>,
+    connections: AtomicU64,
+}
+
+/// What one process knows of the servers. A child of it begins anew.
+struct Process {
+    forks: u64,
+    nodes: Mutex<HashMap<(Address, Role), Arc<Node>>>,
+    /// The primary that a sentinel has named.
+    primary: Mutex<Option<Address>>,
+    slots: Mutex<Arc<Slots>>,
+    /// Whether what is known of the slots may be out of date.
+    is_stale: AtomicBool,
+    is_refreshing: AtomicBool,
+    /// Which replica is read next.
+    turn: AtomicUsize,
+}
+
+impl Process {
+    fn new() -> Self {
+        Self {
+            forks: gate::forks(),
+            nodes: Mutex::default(),
+            primary: Mutex::default(),
+            slots: Mutex::default(),
+            is_stale: AtomicBool::new(true),
+            is_refreshing: AtomicBool::new(false),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    fn slots(&self) -> Arc<Slots> {
+        let _pass = gate::enter();
+        Arc::clone(&self.slots.lock())
+    }
+
+    fn set_slots(&self, slots: Slots) {
+        let slots = Arc::new(slots);
+        let _old = {
+            let _pass = gate::enter();
+            std::mem::replace(&mut *self.slots.lock(), slots)
+        };
+    }
+
+    fn primary(&self) -> Option<Address> {
+        let _pass = gate::enter();
+        self.primary.lock().clone()
+    }
+
+    fn set_primary(&self, address: Option<Address>) {
+        let _pass = gate::enter();
+        *self.primary.lock() = address;
+    }
+}
+
+/// Who is to be asked next.
+struct Target {
+    node: Arc<Node>,
+    /// Whether it is to answer although it does not own the key yet.
+    is_asking: bool,
+    /// Whether another may be asked in its place.
+    is_replica: bool,
+}
+
+/// What is to be done after a reply or a failure.
+enum Next {
+    /// Ask this one.
+    Ask(Target),
+    /// Find out anew whom to ask, after a pause.
+    Again(Failure),
+    /// Give up.
+    GiveUp(Failure),
+}
+
+impl Client {
+    /// A client that has yet to connect. Reads the files that TLS needs.
+    pub fn new(topology: Topology) -> Result<Self, Error> {
+        gate::install();
+        let mut tls = HashMap::new();
+        for endpoint in endpoints(&topology) {
+            if let Some(options) = &endpoint.tls
+                && !tls.contains_key(options)
+            {
+                tls.insert(options.clone(), tls::client_config(options)?);
+            }
+        }
+        Ok(Self {
+            topology,
+            tls,
+            process: Mutex::new(Arc::new(Process::new())),
+            connections: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether reads may be answered by a replica, which may be behind.
+    pub fn reads_replicas(&self) -> bool {
+        matches!(self.topology, Topology::Replicated { .. })
+    }
+
+    pub(super) fn connections_made(&self) -> u64 {
+        self.connections.load(Relaxed)
+    }
+
+    /// Whether keys are spread over several servers.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.topology, Topology::Cluster { .. })
+    }
+
+    /// What this process knows, anew after a fork.
+    fn process(&self) -> Arc<Process> {
+        let forks = gate::forks();
+        let inherited = {
+            let _pass = gate::enter();
+            let mut process = self.process.lock();
+            if process.forks == forks {
+                return Arc::clone(&process);
+            }
+            std::mem::replace(&mut *process, Arc::new(Process::new()))
+        };
+        // Nobody else has it: those threads that had are in the parent.
+        let nodes = {
+            let _pass = gate::enter();
+            inherited.nodes.lock().values().cloned().collect::<Vec<_>>()
+        };
+        for node in nodes {
+            node.abandon();
+        }
+        self.process()
+    }
+
+    /// Send a request, and have its replies by `until`. Errors among them are the server's last word.
+    pub(super) fn call(&self, request: &Request, until: Instant) -> Result<Vec<Value>, Failure> {
+        let process = self.process();
+        let mut pause = PAUSE;
+        let mut next = None;
+        loop {
+            let target = match next.take() {
+                Some(target) => Ok(target),
+                None => self.target(&process, request, until),
+            };
+            let after = match target {
+                Err(failure) => self.after_failure(&process, failure.unsent(), request, None),
+                Ok(target) => match self.exchange(&target, request, until) {
+                    Ok(replies) => match replies.iter().find_map(server_error) {
+                        None => return Ok(replies),
+                        Some(error) => match self.after_error(&process, error, request, &target) {
+                            None => return Ok(replies),
+                            Some(next) => next,
+                        },
+                    },
+                    Err(failure) => self.after_failure(&process, failure, request, Some(&target)),
+                },
+            };
+            let failure = match after {
+                Next::Ask(target) => {
+                    next = Some(target);
+                    continue;
+                }
+                Next::GiveUp(failure) => return Err(self.of_shard(failure, request)),
+                Next::Again(failure) => failure,
+            };
+            if Instant::now() + pause >= until {
+                return Err(self.of_shard(failure, request));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn of_shard(&self, failure: Failure, request: &Request) -> Failure {
+        let shard = request.key().map(|key| self.shard_of(key));
+        Failure {
+            shard: failure.shard.or(shard),
+            ..failure
+        }
+    }
+
+    fn exchange(
+        &self,
+        target: &Target,
+        request: &Request,
+        until: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut connection = target.node.connect(until, || {
+            self.connections.fetch_add(1, Relaxed);
+        })?;
+        if !target.is_asking {
+            connection.send(request.packed(), request.count(), until)?;
+            return connection.receive(until);
+        }
+        let (packed, count) = request.asking();
+        connection.send(&packed, count, until)?;
+        // The replies to ASKING are of no interest.
+        let replies = connection.receive(until)?;
+        Ok(replies.into_iter().skip(1).step_by(2).collect())
+    }
+
+    /// Send to several nodes at once what each is to answer, in the order given. Of the replies, errors are the
+    /// server's last word, redirections included.
+    pub(super) fn call_each(
+        &self,
+        requests: &[(Address, Request)],
+        until: Instant,
+    ) -> Result<Vec<Vec<Value>>, Failure> {
+        let process = self.process();
+        let of = |address: &Address| {
+            let shard = cluster::shard_of(address);
+            move |failure: Failure| Failure {
+                shard: Some(shard),
+                ..failure
+            }
+        };
+        let nodes: Vec<_> = requests
+            .iter()
+            .map(|(address, _)| self.node_at(&process, address.clone(), Role::Any))
+            .collect();
+        let mut connections = Vec::with_capacity(nodes.len());
+        for ((address, request), node) in requests.iter().zip(&nodes) {
+            let count = || {
+                self.connections.fetch_add(1, Relaxed);
+            };
+            let sent = node.connect(until, count).and_then(|mut connection| {
+                connection.send(request.packed(), request.count(), until)?;
+                Ok(connection)
+            });
+            connections.push(sent.map_err(of(address)).inspect_err(|_| {
+                process.is_stale.store(true, SeqCst);
+                node.close_idle();
+            })?);
+        }
+        let replies = connections.into_iter().zip(requests);
+        replies
+            .map(|(connection, (address, _))| connection.receive(until).map_err(of(address)))
+            .collect()
+    }
+
+    /// The node of each key in a cluster.
+    pub(super) fn node_of_each(
+        &self,
+        keys: &[Vec<u8>],
+        until: Instant,
+    ) -> Result<Vec<Address>, Failure> {
+        let process = self.process();
+        let slots = self.known_slots(&process, until)?;
+        let node = |key: &Vec<u8>| {
+            let slot = cluster::slot_of(key);
+            slots.primary(slot).cloned().ok_or_else(|| no_node(slot))
+        };
+        keys.iter().map(node).collect()
+    }
+
+    /// All servers that are written to.
+    pub(super) fn primaries(&self, until: Instant) -> Result<Vec<Address>, Failure> {
+        let process = self.process();
+        match &self.topology {
+            Topology::Single(endpoint)
+            | Topology::Replicated {
+                primary: endpoint, ..
+            } => Ok(vec![endpoint.address.clone()]),
+            Topology::Sentinel { .. } => Ok(vec![
+                self.find_primary(&process, until)?.endpoint.address.clone(),
+            ]),
+            Topology::Cluster { .. } => {
+                process.is_stale.store(true, SeqCst);
+                let slots = self.known_slots(&process, until)?;
+                if slots.is_whole() {
+                    return Ok(slots.primaries());
+                }
+                let text = "the cluster has slots that no node serves";
+                Err(Failure::new(FailureKind::NotReady, text))
+            }
+        }
+    }
+
+    /// Send a request to one of the primaries.
+    pub(super) fn call_at(
+        &self,
+        address: &Address,
+        request: &Request,
+        until: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let process = self.process();
+        let role = match &self.topology {
+            Topology::Sentinel { .. } => Role::Primary,
+            _ => Role::Any,
+        };
+        let target = Target {
+            node: self.node_at(&process, address.clone(), role),
+            is_asking: false,
+            is_replica: false,
+        };
+        let replies = self.exchange(&target, request, until)?;
+        match replies.iter().find_map(server_error) {
+            Some(error) => Err(refusal(error)),
+            None => Ok(replies),
+        }
+    }
+
+    /// The shard of a key, as far as is known.
+    pub(super) fn shard_of(&self, key: &[u8]) -> Shard {
+        if !self.is_cluster() {
+            return 0;
+        }
+        let slots = self.process().slots();
+        slots
+            .primary(cluster::slot_of(key))
+            .map_or(0, cluster::shard_of)
+    }
+
+    /// The shard of a primary.
+    pub(super) fn shard_at(&self, primary: &Address) -> Shard {
+        if self.is_cluster() {
+            cluster::shard_of(primary)
+        } else {
+            0
+        }
+    }
+
+    /// Have what was found out about the servers found out anew.
+    pub(super) fn forget(&self) {
+        let process = self.process();
+        process.set_primary(None);
+        process.is_stale.store(true, SeqCst);
+        self.close_idle();
+    }
+
+    pub(super) fn close_idle(&self) {
+        let process = self.process();
+        let nodes: Vec<_> = {
+            let _pass = gate::enter();
+            process.nodes.lock().values().cloned().collect()
+        };
+        for node in nodes {
+            node.close_idle();
+        }
+    }
+
+    /// Who is to answer a request.
+    fn target(
+        &self,
+        process: &Process,
+        request: &Request,
+        until: Instant,
+    ) -> Result<Target, Failure> {
+        let (node, is_replica) = match &self.topology {
+            Topology::Single(endpoint) => (self.node(process, endpoint, Role::Any), false),
+            Topology::Replicated { primary, replicas } => {
+                let turn = process.turn.fetch_add(1, Relaxed);
+                match replicas.get(turn % replicas.len().max(1)) {
+                    Some(replica) if request.is_read() => {
+                        (self.node(process, replica, Role::Any), true)
+                    }
+                    _ => (self.node(process, primary, Role::Any), false),
+                }
+            }
+            Topology::Sentinel { .. } => (self.find_primary(process, until)?, false),
+            Topology::Cluster { .. } => {
+                let slots = self.known_slots(process, until)?;
+                let slot = request.key().map_or(0, cluster::slot_of);
+                let address = slots.primary(slot).ok_or_else(|| {
+                    process.is_stale.store(true, SeqCst);
+                    no_node(slot)
+                })?;
+                (self.node_at(process, address.clone(), Role::Any), false)
+            }
+        };
+        Ok(Target {
+            node,
+            is_asking: false,
+            is_replica,
+        })
+    }
+
+    /// What to do when a connection could not be had, or broke.
+    fn after_failure(
+        &self,
+        process: &Process,
+        failure: Failure,
+        request: &Request,
+        target: Option<&Target>,
+    ) -> Next {
+        if let Some(target) = target {
+            // Those that are idle are likely to have broken as well.
+            target.node.close_idle();
+        }
+        let may_repeat = failure.is_unsent || request.is_repeatable();
+        let is_lasting = failure.kind == FailureKind::LogIn;
+        if let (Topology::Replicated { primary, .. }, Some(target)) = (&self.topology, target)
+            && target.is_replica
+        {
+            return Next::Ask(Target {
+                node: self.node(process, primary, Role::Any),
+                is_asking: false,
+                is_replica: false,
+            });
+        }
+        match &self.topology {
+            Topology::Sentinel { .. } => process.set_primary(None),
+            Topology::Cluster { .. } => process.is_stale.store(true, SeqCst),
+            _ => {}
+        }
+        let has_others = matches!(
+            self.topology,
+            Topology::Sentinel { .. } | Topology::Cluster { .. }
+        );
+        // A single server that refuses a connection will not have changed its mind in a moment.
+        if may_repeat && !is_lasting && (has_others || !failure.is_unsent) {
+            Next::Again(failure)
+        } else {
+            Next::GiveUp(failure)
+        }
+    }
+
+    /// What to do about an error that a server answered with; None: it is for the caller.
+    fn after_error(
+        &self,
+        process: &Process,
+        error: &ServerError,
+        request: &Request,
+        target: &Target,
+    ) -> Option<Next> {
+        let asked = &target.node.endpoint.address;
+        let redirected = || cluster::redirection(error.details()?, asked);
+        let is_sentinel = matches!(self.topology, Topology::Sentinel { .. });
+        Some(match error.kind() {
+            Some(ServerErrorKind::Moved) if self.is_cluster() => {
+                let (slot, address) = redirected()?;
+                let mut slots = (*process.slots()).clone();
+                slots.note_moved(slot, address.clone());
+                process.set_slots(slots);
+                process.is_stale.store(true, SeqCst);
+                Next::Ask(Target {
+                    node: self.node_at(process, address, Role::Any),
+                    is_asking: false,
+                    is_replica: false,
+                })
+            }
+            Some(ServerErrorKind::Ask) if self.is_cluster() => Next::Ask(Target {
+                node: self.node_at(process, redirected()?.1, Role::Any),
+                is_asking: true,
+                is_replica: false,
+            }),
+            Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) if self.is_cluster() => {
+                process.is_stale.store(true, SeqCst);
+                Next::Again(refusal(error))
+            }
+            // It was the primary, and is no more.
+            Some(ServerErrorKind::ReadOnly) if is_sentinel => {
+                process.set_primary(None);
+                target.node.close_idle();
+                Next::Again(refusal(error))
+            }
+            Some(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown)
+                if target.is_replica =>
+            {
+                return Some(self.after_failure(process, refusal(error), request, Some(target)));
+            }
+            _ => return None,
+        })
+    }
+
+    fn find_primary(&self, process: &Process, until: Instant) -> Result<Arc<Node>, Failure> {
+        let Topology::Sentinel {
+            sentinels, service, ..
+        } = &self.topology
+        else {
+            return Err(Failure::new(
+                FailureKind::Unreachable,
+                "there are no sentinels",
+            ));
+        };
+        if let Some(address) = process.primary() {
+            return Ok(self.node_at(process, address, Role::Primary));
+        }
+        // Asked by every thread that needs to know, and under no lock.
+        let nodes: Vec<_> = sentinels
+            .iter()
+            .map(|sentinel| self.node(process, sentinel, Role::Any))
+            .collect();
+        let nodes: Vec<_> = nodes.iter().map(Arc::as_ref).collect();
+        let address = sentinel::primary(&nodes, service, until)?;
+        process.set_primary(Some(address.clone()));
+        Ok(self.node_at(process, address, Role::Primary))
+    }
+
+    /// What is known of the slots, after asking where that may be out of date.
+    fn known_slots(&self, process: &Process, until: Instant) -> Result<Arc<Slots>, Failure> {
+        let known = process.slots();
+        if !process.is_stale.load(SeqCst) {
+            return Ok(known);
+        }
+        let is_known = known.primary(0).is_some();
+        if process.is_refreshing.swap(true, SeqCst) && is_known {
+            // Another thread is at it.
+            return Ok(known);
+        }
+        process.is_stale.store(false, SeqCst);
+        let asked = self.ask_for_slots(process, &known, until);
+        process.is_refreshing.store(false, SeqCst);
+        match asked {
+            Ok(slots) => process.set_slots(slots),
+            Err(failure) => {
+                process.is_stale.store(true, SeqCst);
+                if !is_known {
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(process.slots())
+    }
+
+    /// Ask the nodes in turn, each with its share of half the time that is left.
+    fn ask_for_slots(
+        &self,
+        process: &Process,
+        known: &Slots,
+        until: Instant,
+    ) -> Result<Slots, Failure> {
+        let Topology::Cluster { seeds } = &self.topology else {
+            return Err(Failure::new(
+                FailureKind::Unreachable,
+                "there is no cluster",
+            ));
+        };
+        let mut nodes: Vec<_> = known
+            .primaries()
+            .into_iter()
+            .map(|address| self.node_at(process, address, Role::Any))
+            .collect();
+        nodes.extend(seeds.iter().map(|seed| self.node(process, seed, Role::Any)));
+        let request = Request::new(None).command(redis::cmd("CLUSTER").arg("SLOTS"));
+        let mut last = Failure::new(FailureKind::Unreachable, "there is no node to ask").unsent();
+        let half = until.saturating_duration_since(Instant::now()) / 2;
+        let share = half / u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        for node in nodes {
+            let target = Target {
+                node,
+                is_asking: false,
+                is_replica: false,
+            };
+            let asked = &target.node.endpoint.address;
+            let share = share.max(Duration::from_millis(5));
+            last = match self.exchange(&target, &request, (Instant::now() + share).min(until)) {
+                Ok(replies) => match replies.first() {
+                    Some(Value::ServerError(error)) => refusal(error),
+                    Some(reply) => match Slots::read(reply, asked) {
+                        Some(slots) if slots.primary(0).is_some() || slots.is_whole() => {
+                            return Ok(slots);
+                        }
+                        _ => Failure::new(
+                            FailureKind::NotReady,
+                            format!("{asked} does not know of any slots"),
+                        ),
+                    },
+                    None => Failure::new(FailureKind::Protocol, format!("{asked} said nothing")),
+                },
+                Err(failure) => failure,
+            };
+        }
+        Err(last.unsent())
+    }
+
+    /// The node at an address that was found out: all else is as for those that were given.
+    fn node_at(&self, process: &Process, address: Address, role: Role) -> Arc<Node> {
+        let model = match &self.topology {
+            Topology::Single(endpoint)
+            | Topology::Replicated {
+                primary: endpoint, ..
+            } => endpoint,
+            Topology::Sentinel { server, .. } => server,
+            Topology::Cluster { seeds } => &seeds[0],
+        };
+        let endpoint = Endpoint {
+            address,
+            ..model.clone()
+        };
+        self.node(process, &endpoint, role)
+    }
+
+    fn node(&self, process: &Process, endpoint: &Endpoint, role: Role) -> Arc<Node> {
+        let tls = endpoint.tls.as_ref().and_then(|tls| self.tls.get(tls));
+        let _pass = gate::enter();
+        let mut nodes = process.nodes.lock();
+        let key = (endpoint.address.clone(), role);
+        let new = || Arc::new(Node::new(endpoint.clone(), role, tls.cloned()));
+        Arc::clone(nodes.entry(key).or_insert_with(new))
+    }
+}
+
+fn endpoints(topology: &Topology) -> Vec<&Endpoint> {
+    match topology {
+        Topology::Single(endpoint) => vec![endpoint],
+        Topology::Replicated { primary, replicas } => {
+            replicas.iter().chain(Some(primary)).collect()
+        }
+        Topology::Sentinel {
+            sentinels, server, ..
+        } => sentinels.iter().chain(Some(server)).collect(),
+        Topology::Cluster { seeds } => seeds.iter().collect(),
+    }
+}
+
+fn server_error(reply: &Value) -> Option<&ServerError> {
+    match reply {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a server's error is a failure of.
+pub(super) fn refusal(error: &ServerError) -> Failure {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, TryAgain};
+    let kind = match error.kind() {
+        Some(BusyLoading | MasterDown | ClusterDown | TryAgain) => FailureKind::NotReady,
+        _ => match error.code() {
+            "NOAUTH" | "WRONGPASS" => FailureKind::LogIn,
+            "BUSY" => FailureKind::NotReady,
+            _ => FailureKind::Refused,
+        },
+    };
+    Failure::new(kind, format!("the server refuses: {error}"))
+}
+
+fn no_node(slot: u16) -> Failure {
+    let text = format!("no node of the cluster is known to have slot {slot}");
+    Failure::new(FailureKind::NotReady, text).unsent()
+}

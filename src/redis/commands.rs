@@ -1,0 +1,429 @@
+//! What a remote tier asks of its server, as commands of Redis.
+
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, ServerErrorKind, Value};
+
+use super::client::{Client, refusal};
+use super::config::Address;
+use super::request::Request;
+use super::scripts::{self, Compiled};
+use crate::clock::Timeout;
+use crate::tier::breaker::Shard;
+use crate::tier::lease::{self, Lease};
+use crate::tier::server::{Condition, Failure, FailureKind, Server, Stored};
+
+/// What envelopes begin with.
+const ENVELOPE: &[u8] = b"\xc1qc";
+/// What pickles begin with from protocol 2 on.
+const PICKLE: &[u8] = b"\x80";
+/// What makes a pickle of digits and a line's end.
+const PICKLED_INT: &[u8] = b"\x80\x05I";
+/// How many keys a step of a clear looks at.
+const SCANNED: usize = 1_000;
+
+impl Server for Client {
+    fn get(&self, key: &[u8], with_life: bool, until: Instant) -> Result<Option<Stored>, Failure> {
+        let mut request = Request::new(Some(key))
+            .command(redis::cmd("GET").arg(key))
+            .read();
+        if with_life {
+            request = request.command(redis::cmd("PTTL").arg(key));
+        }
+        let mut replies = self.call(&request, until)?.into_iter();
+        let Some(bytes) = bytes_of(replies.next())? else {
+            return Ok(None);
+        };
+        let remaining = match replies.next() {
+            None => None,
+            Some(life) => match int_of(Some(life))? {
+                -1 => Some(Timeout::FOREVER),
+                // It was there at the moment before.
+                ..0 => Some(Timeout::NONE),
+                life => Some(Timeout::after(Duration::from_millis(life.unsigned_abs()))),
+            },
+        };
+        Ok(Some(Stored { bytes, remaining }))
+    }
+
+    fn set(
+        &self,
+        key: &[u8],
+        bytes: &[u8],
+        life: Timeout,
+        condition: Condition<'_>,
+        until: Instant,
+    ) -> Result<bool, Failure> {
+        let (tail, is_all) = match condition {
+            Condition::Leased(lease) => (lease.token(), false),
+            Condition::Unchanged(bytes) => (bytes, true),
+            Condition::Always | Condition::Absent => {
+                let mut set = redis::cmd("SET");
+                set.arg(key).arg(bytes);
+                if condition == Condition::Absent {
+                    set.arg("NX");
+                }
+                if let Some(life) = milliseconds(life) {
+                    set.arg("PX").arg(life);
+                }
+                let reply = self.one(&Request::new(Some(key)).command(&set), until)?;
+                return Ok(reply != Value::Nil);
+            }
+        };
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(tail).arg(u8::from(is_all)).arg(bytes);
+            cmd.arg(milliseconds(life).unwrap_or(0));
+        };
+        let reply = self.run_script(&scripts::SET_IF, key, arguments, false, until)?;
+        Ok(int_of(Some(reply))? == 1)
+    }
+
+    fn delete(&self, key: &[u8], until: Instant) -> Result<bool, Failure> {
+        let request = Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+        Ok(int_of(Some(self.one(&request, until)?))? > 0)
+    }
+
+    fn delete_if(
+        &self,
+        key: &[u8],
+        condition: Condition<'_>,
+        until: Instant,
+    ) -> Result<bool, Failure> {
+        let (tail, is_all) = match condition {
+            Condition::Leased(lease) => (lease.token(), false),
+            Condition::Unchanged(bytes) => (bytes, true),
+            Condition::Absent => return Ok(false),
+            Condition::Always => return self.delete(key, until),
+        };
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(tail).arg(u8::from(is_all));
+        };
+        let reply = self.run_script(&scripts::DELETE_IF, key, arguments, false, until)?;
+        Ok(int_of(Some(reply))? == 1)
+    }
+
+    fn mark(
+        &self,
+        key: &[u8],
+        lease: &Lease,
+        life: Timeout,
+        until: Instant,
+    ) -> Result<(), Failure> {
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(lease.token()).arg(lease.placeholder());
+            cmd.arg(milliseconds(life).unwrap_or(0))
+                .arg(&lease::SEAL[..]);
+            cmd.arg(PICKLE).arg(ENVELOPE).arg(PICKLED_INT);
+        };
+        let reply = self.run_script(&scripts::MARK, key, arguments, false, until)?;
+        int_of(Some(reply)).map(drop)
+    }
+
+    fn touch(&self, key: &[u8], life: Option<Timeout>, until: Instant) -> Result<bool, Failure> {
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(lease::placeholder_head());
+            match life {
+                None => cmd.arg(""),
+                Some(life) => cmd.arg(milliseconds(life).unwrap_or(0)),
+            };
+        };
+        let reply = self.run_script(&scripts::TOUCH, key, arguments, false, until)?;
+        Ok(int_of(Some(reply))? == 1)
+    }
+
+    fn increment(&self, key: &[u8], by: i64, until: Instant) -> Result<Option<i64>, Failure> {
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(lease::placeholder_head()).arg(by);
+        };
+        match self.run_script(&scripts::INCREMENT, key, arguments, true, until)? {
+            Value::Nil => Ok(None),
+            reply => int_of(Some(reply)).map(Some),
+        }
+    }
+
+    fn get_many(&self, keys: &[Vec<u8>], until: Instant) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        if !self.is_cluster() {
+            let mut mget = redis::cmd("MGET");
+            mget.arg(keys);
+            let reply = self.one(&Request::new(None).command(&mget).read(), until)?;
+            let Value::Array(values) = reply else {
+                return Err(unexpected(&reply));
+            };
+            if values.len() != keys.len() {
+                return Err(unexpected(&Value::Array(values)));
+            }
+            return values
+                .into_iter()
+                .map(|value| bytes_of(Some(value)))
+                .collect();
+        }
+        let get = |key: &[u8]| Request::new(Some(key)).command(redis::cmd("GET").arg(key));
+        let replies = self.each(keys.iter().map(Vec::as_slice), get, until)?;
+        replies
+            .into_iter()
+            .map(|reply| bytes_of(Some(reply)))
+            .collect()
+    }
+
+    fn set_many(
+        &self,
+        items: &[(Vec<u8>, Vec<u8>)],
+        life: Timeout,
+        until: Instant,
+    ) -> Result<(), Failure> {
+        let set = |(key, bytes): &(Vec<u8>, Vec<u8>)| {
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg(bytes);
+            if let Some(life) = milliseconds(life) {
+                set.arg("PX").arg(life);
+            }
+            set
+        };
+        if !self.is_cluster() {
+            let mut request = Request::new(None);
+            for item in items {
+                request = request.command(&set(item));
+            }
+            let replies = self.call(&request, until)?;
+            return replies
+                .into_iter()
+                .try_for_each(|reply| checked(reply).map(drop));
+        }
+        let mut items_left = items.iter();
+        let next = |key: &[u8]| {
+            let request = Request::new(Some(key));
+            items_left
+                .next()
+                .map_or(request.clone(), |item| request.command(&set(item)))
+        };
+        let replies = self.each(items.iter().map(|(key, _)| key.as_slice()), next, until)?;
+        replies
+            .into_iter()
+            .try_for_each(|reply| checked(reply).map(drop))
+    }
+
+    fn delete_many(&self, keys: &[Vec<u8>], until: Instant) -> Result<u64, Failure> {
+        if !self.is_cluster() {
+            let mut del = redis::cmd("DEL");
+            del.arg(keys);
+            let reply = self.one(&Request::new(None).command(&del), until)?;
+            return int_of(Some(reply)).map(i64::unsigned_abs);
+        }
+        let del = |key: &[u8]| Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+        let replies = self.each(keys.iter().map(Vec::as_slice), del, until)?;
+        replies
+            .into_iter()
+            .map(|reply| int_of(Some(reply)).map(i64::unsigned_abs))
+            .sum()
+    }
+
+    fn clear(&self, prefix: &[u8], deadline: Duration) -> Result<(), Failure> {
+        for primary in self.primaries(Instant::now() + deadline)? {
+            if prefix.is_empty() {
+                let request = Request::new(None).command(&redis::cmd("FLUSHDB"));
+                self.call_at(&primary, &request, Instant::now() + deadline)?;
+            } else {
+                self.clear_at(&primary, prefix, deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ping(&self, until: Instant) -> Result<(), Failure> {
+        let request = Request::new(None).command(&redis::cmd("PING"));
+        for primary in self.primaries(until)? {
+            self.call_at(&primary, &request, until)?;
+        }
+        Ok(())
+    }
+
+    fn shard(&self, key: &[u8]) -> Shard {
+        self.shard_of(key)
+    }
+
+    fn probe(&self, shard: Shard, until: Instant) -> Result<(), Failure> {
+        self.forget();
+        let request = Request::new(None).command(&redis::cmd("PING"));
+        for primary in self.primaries(until)? {
+            // Of a cluster, one node; if no primary has that number any more, another took its slots.
+            if !self.is_cluster() || self.shard_at(&primary) == shard {
+                self.call_at(&primary, &request, until)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.close_idle();
+    }
+
+    fn connections(&self) -> u64 {
+        self.connections_made()
+    }
+}
+
+impl Client {
+    /// Send a request that has one reply, and have that.
+    fn one(&self, request: &Request, until: Instant) -> Result<Value, Failure> {
+        let mut replies = self.call(request, until)?;
+        checked(replies.pop().unwrap_or_default())
+    }
+
+    fn run_script(
+        &self,
+        script: &Compiled,
+        key: &[u8],
+        arguments: impl Fn(&mut Cmd),
+        is_once: bool,
+        until: Instant,
+    ) -> Result<Value, Failure> {
+        let ask = |mut command: Cmd| {
+            arguments(&mut command);
+            let request = Request::new(Some(key)).command(&command);
+            let request = if is_once { request.once() } else { request };
+            self.call(&request, until)
+        };
+        let replies = ask(script.by_hash(key))?;
+        let is_unknown = replies.iter().any(|reply| {
+            matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
+        });
+        let mut replies = if is_unknown {
+            ask(script.by_text(key))?
+        } else {
+            replies
+        };
+        checked(replies.pop().unwrap_or_default())
+    }
+
+    /// Ask about each of the keys of a cluster, in one round trip to each node. The replies in the keys' order.
+    fn each<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a [u8]>,
+        mut ask: impl FnMut(&[u8]) -> Request,
+        until: Instant,
+    ) -> Result<Vec<Value>, Failure> {
+        let keys: Vec<Vec<u8>> = keys.map(<[u8]>::to_vec).collect();
+        let nodes = self.node_of_each(&keys, until)?;
+        let requests: Vec<_> = keys.iter().map(|key| ask(key)).collect();
+        let mut batches: Vec<(Address, Request)> = Vec::new();
+        let mut places = Vec::with_capacity(keys.len());
+        for (node, request) in nodes.into_iter().zip(&requests) {
+            let batch = batches.iter().position(|(address, _)| *address == node);
+            let batch = batch.unwrap_or_else(|| {
+                batches.push((node, Request::new(None)));
+                batches.len() - 1
+            });
+            let sent = &mut batches[batch].1;
+            places.push((batch, sent.count()));
+            sent.append(request);
+        }
+        let mut replies = self.call_each(&batches, until)?;
+        let mut answers = Vec::with_capacity(requests.len());
+        for ((batch, place), request) in places.into_iter().zip(requests) {
+            let reply = std::mem::take(&mut replies[batch][place]);
+            // Redirected, or not yet: each on its own way.
+            answers.push(match reply {
+                Value::ServerError(_) => self.one(&request, until)?,
+                reply => reply,
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Forget the keys of one server that begin with `prefix`.
+    fn clear_at(
+        &self,
+        address: &Address,
+        prefix: &[u8],
+        deadline: Duration,
+    ) -> Result<(), Failure> {
+        let mut cursor = b"0".to_vec();
+        let pattern = [escaped(prefix), b"*".to_vec()].concat();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(SCANNED);
+            let request = Request::new(None).command(&scan);
+            let reply = self
+                .call_at(address, &request, Instant::now() + deadline)?
+                .pop();
+            let Some(Value::Array(parts)) = reply else {
+                return Err(unexpected(&reply.unwrap_or_default()));
+            };
+            let mut parts = parts.into_iter();
+            let (next, keys) = (bytes_of(parts.next())?, parts.next());
+            let Some(Value::Array(keys)) = keys else {
+                return Err(unexpected(&keys.unwrap_or_default()));
+            };
+            let mut unlink = Request::new(None);
+            for key in keys {
+                if let Some(key) = bytes_of(Some(key))? {
+                    unlink = unlink.command(redis::cmd("UNLINK").arg(key));
+                }
+            }
+            if unlink.count() > 0 {
+                self.call_at(address, &unlink, Instant::now() + deadline)?;
+            }
+            match next {
+                Some(next) if next != b"0" => cursor = next,
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A pattern that fits nothing but these bytes.
+fn escaped(bytes: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if b"*?[]\\^-".contains(byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    pattern
+}
+
+/// A life in the server's milliseconds; None for ever.
+fn milliseconds(life: Timeout) -> Option<u64> {
+    let life = life.duration()?;
+    Some(u64::try_from(life.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn checked(reply: Value) -> Result<Value, Failure> {
+    match reply {
+        Value::ServerError(error) => Err(refusal(&error)),
+        reply => Ok(reply),
+    }
+}
+
+fn bytes_of(reply: Option<Value>) -> Result<Option<Vec<u8>>, Failure> {
+    match checked(reply.unwrap_or_default())? {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn int_of(reply: Option<Value>) -> Result<i64, Failure> {
+    match checked(reply.unwrap_or_default())? {
+        Value::Int(number) => Ok(number),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(reply: &Value) -> Failure {
+    let kind = match reply {
+        Value::Nil => "nothing",
+        Value::Int(_) => "a number",
+        Value::BulkString(_) => "bytes",
+        Value::Array(_) => "a list",
+        Value::Okay | Value::SimpleString(_) => "a status",
+        _ => "something else",
+    };
+    let text = format!("the server answered with {kind} where that is no answer");
+    Failure::new(FailureKind::Protocol, text)
+}

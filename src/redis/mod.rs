@@ -1,0 +1,18 @@
+//! The tier in Redis or Valkey, shared by processes and machines.
+//!
+//! Of the redis crate this uses what makes commands and reads replies, and not its connections: these know no
+//! deadline for an operation as a whole, and a child of a fork cannot close them without a word.
+
+pub mod client;
+pub mod config;
+pub mod tls;
+
+mod cluster;
+mod commands;
+mod connection;
+mod node;
+mod request;
+mod scripts;
+mod sentinel;
+mod stream;
+mod url;

@@ -1,0 +1,269 @@
+//! Bytes to and from one server, each operation with a moment by which it has to be done.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+use super::config::Address;
+
+/// How far a socket's timeout may exceed what an operation has left, before it is set anew.
+const SLACK: Duration = Duration::from_millis(5);
+/// Connections that nobody uses are probed this often, so that no dead one is kept.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// A connected socket, perhaps with TLS.
+pub(super) enum Stream {
+    Plain(Timed),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+impl Stream {
+    /// Connect by `until`.
+    pub(super) fn connect(
+        address: &Address,
+        tls: Option<&Arc<ClientConfig>>,
+        until: Instant,
+    ) -> io::Result<Self> {
+        let socket = match address {
+            Address::Unix(path) => connect(&SockAddr::unix(path)?, until)?,
+            Address::Tcp { host, port } => connect_to_any(&resolve(host, *port, until)?, until)?,
+        };
+        let timed = Timed {
+            socket,
+            until,
+            armed: None,
+        };
+        let (Some(config), Address::Tcp { host, .. }) = (tls, address) else {
+            return Ok(Self::Plain(timed));
+        };
+        let name = ServerName::try_from(host.clone())
+            .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+        let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(client, timed);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// By when what is read and written next has to be done.
+    pub(super) fn due(&mut self, until: Instant) {
+        self.timed().until = until;
+    }
+
+    /// The socket's number, by which a child that inherited it can close it.
+    pub(super) fn descriptor(&mut self) -> Descriptor {
+        Descriptor::of(&self.timed().socket)
+    }
+
+    /// Whether the other side has neither closed the connection nor sent anything that has not been read.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        match self {
+            Self::Plain(timed) => timed.waiting() == Waiting::Nothing,
+            // With TLS there may be messages of its own, such as tickets for the next session.
+            Self::Tls(stream) => stream.sock.waiting() != Waiting::Closed,
+        }
+    }
+
+    fn timed(&mut self) -> &mut Timed {
+        match self {
+            Self::Plain(timed) => timed,
+            Self::Tls(stream) => &mut stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(timed) => timed.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(timed) => timed.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(timed) => timed.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A socket's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Descriptor(#[cfg(unix)] pub(super) std::os::fd::RawFd);
+
+impl Descriptor {
+    #[cfg(unix)]
+    fn of(socket: &Socket) -> Self {
+        use std::os::fd::AsRawFd;
+        Self(socket.as_raw_fd())
+    }
+
+    #[cfg(not(unix))]
+    fn of(_socket: &Socket) -> Self {
+        Self()
+    }
+}
+
+/// A socket that gives up at a moment.
+///
+/// The system takes a length of time, for each read anew. It is told one only where it has another, which
+/// among operations with one deadline is never; so that an answer in one piece costs no further call.
+pub(super) struct Timed {
+    socket: Socket,
+    until: Instant,
+    /// What the system was told last.
+    armed: Option<Duration>,
+}
+
+/// What there is to be read from a socket at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    Something,
+    Closed,
+}
+
+impl Timed {
+    /// Look at what there is to be read, and leave it there.
+    fn waiting(&self) -> Waiting {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        match self
+            .socket
+            .recv_with_flags(&mut [MaybeUninit::uninit()], flags)
+        {
+            Ok(0) => Waiting::Closed,
+            Ok(_) => Waiting::Something,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Waiting::Nothing,
+            Err(_) => Waiting::Closed,
+        }
+    }
+
+    /// Have the system give up in time. `ErrorKind::TimedOut` if it is too late already.
+    fn arm(&mut self) -> io::Result<()> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        if self.armed.is_none_or(|armed| armed > left + SLACK) {
+            self.socket.set_read_timeout(Some(left))?;
+            self.socket.set_write_timeout(Some(left))?;
+            self.armed = Some(left);
+        }
+        Ok(())
+    }
+
+    fn try_until_due(
+        &mut self,
+        mut attempt: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            self.arm()?;
+            match attempt(&self.socket) {
+                // It may have been armed for less than there is.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) =>
+                {
+                    if error.kind() != ErrorKind::Interrupted {
+                        self.armed = None;
+                    }
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_until_due(|mut socket| socket.read(buffer))
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_until_due(|mut socket| socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn connect_to_any(addresses: &[SocketAddr], until: Instant) -> io::Result<Socket> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
+    for (place, address) in addresses.iter().enumerate() {
+        // Each has its share of the time, so that a dead address leaves some to the next.
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
+        match connect(&(*address).into(), Instant::now() + share) {
+            Ok(socket) => {
+                socket.set_tcp_nodelay(true)?;
+                let keepalive = TcpKeepalive::new()
+                    .with_time(KEEPALIVE)
+                    .with_interval(KEEPALIVE / 3);
+                SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
+                return Ok(socket);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn connect(address: &SockAddr, until: Instant) -> io::Result<Socket> {
+    let domain = address.domain();
+    let protocol = (domain != Domain::UNIX).then_some(Protocol::TCP);
+    let socket = Socket::new(domain, Type::STREAM, protocol)?;
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    socket.connect_timeout(address, left)?;
+    Ok(socket)
+}
+
+/// The addresses of a host, by `until`.
+///
+/// The system's resolver knows no deadline. So it is asked in a thread of its own, which may outlive the wait.
+fn resolve(host: &str, port: u16, until: Instant) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (sender, receiver) = mpsc::channel();
+    let asked = host.to_owned();
+    thread::Builder::new()
+        .name("quickcache-dns".to_owned())
+        .spawn(move || {
+            let found = (asked.as_str(), port).to_socket_addrs();
+            // Nobody waits any more, if it took too long.
+            let _ = sender.send(found.map(Iterator::collect::<Vec<_>>));
+        })?;
+    receiver
+        .recv_timeout(until.saturating_duration_since(Instant::now()))
+        .map_err(|_| {
+            let text = format!("the address of {host} was not found in time");
+            io::Error::new(ErrorKind::TimedOut, text)
+        })?
+}

@@ -1,0 +1,573 @@
+//! A tier on a server that others share: what is asked of it, and what becomes of it when nobody answers.
+//!
+//! The rules of failure stand here. A call takes `deadline` at most. After some failures in a row the breaker
+//! opens, and calls fail at once until the courier has found the server back. A delete, or an overwriting by
+//! request, that may not have arrived is kept and delivered later; until then the key counts as missing.
+//! What a failure means to the caller is for the boundary to decide.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use super::breaker::{Breakers, Shard};
+use super::courier::{AsCourier, Courier};
+use super::lease::{Lease, is_placeholder};
+use super::server::{Condition, Failure, FailureKind, Server, Stored};
+use super::undelivered::Undelivered;
+use crate::clock::{SystemClock, Timeout};
+use crate::gate;
+use crate::notices::{Notice, Notices};
+use crate::stats::{RemoteCounters, RemoteStats};
+
+/// How long a lease is kept in a key whose value is never stored: an hour.
+const LEASE_LIFE: Duration = Duration::from_secs(3_600);
+/// Deletes delivered at a time.
+const BATCH: usize = 1_000;
+
+/// How a tier behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What goes before each key.
+    pub prefix: Vec<u8>,
+    /// The life of values that are set without one.
+    pub timeout: Timeout,
+    /// How long an operation takes at most.
+    pub deadline: Duration,
+    /// Whether values are stored under leases.
+    pub leases: bool,
+    /// The bytes of the largest value that is kept.
+    pub max_value_bytes: usize,
+}
+
+/// What a line of the log is about, of which there is one in ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum About {
+    Failure(FailureKind),
+    Opened,
+    Back,
+    LostDelete,
+    TooLarge,
+    Undecodable,
+}
+
+/// Values on a server.
+pub struct RemoteTier<S> {
+    server: S,
+    options: Options,
+    breakers: Breakers,
+    undelivered: Undelivered,
+    counters: RemoteCounters,
+    notices: Notices<About>,
+    courier: Courier,
+    me: Weak<Self>,
+}
+
+impl<S> fmt::Debug for RemoteTier<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteTier")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Server> AsCourier for RemoteTier<S> {
+    fn courier(&self) -> &Courier {
+        &self.courier
+    }
+}
+
+/// What stands in the way of computing a value, if anything does.
+#[derive(Debug)]
+pub enum Leased {
+    /// Nothing: store it under this lease.
+    Lease(Lease),
+    /// Another has computed it already.
+    Value(Stored),
+    /// Nothing, but it is not to be stored.
+    Unleased,
+}
+
+impl<S: Server> RemoteTier<S> {
+    /// A tier on that server, which is not asked yet.
+    pub fn new(server: S, options: Options) -> Arc<Self> {
+        gate::install();
+        Arc::new_cyclic(|me| Self {
+            server,
+            options,
+            breakers: Breakers::default(),
+            undelivered: Undelivered::default(),
+            counters: RemoteCounters::default(),
+            notices: Notices::new(SystemClock),
+            courier: Courier::default(),
+            me: me.clone(),
+        })
+    }
+
+    /// How the tier behaves.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The key as the server has it.
+    pub fn full_key(&self, key: &[u8]) -> Vec<u8> {
+        [&self.options.prefix, key].concat()
+    }
+
+    /// What is there under a full key, with its life if that is wanted. A placeholder is nothing.
+    pub fn get(&self, key: &[u8], with_life: bool) -> Result<Option<Stored>, Failure> {
+        let found = if self.undelivered.has(key) {
+            Ok(None)
+        } else {
+            self.run(key, |server, until| server.get(key, with_life, until))
+        };
+        let found = found.map(|found| found.filter(|found| !is_placeholder(&found.bytes)));
+        match &found {
+            Ok(Some(_)) => self.counters.hits.add(1),
+            _ => self.counters.misses.add(1),
+        }
+        found
+    }
+
+    /// Keep bytes under a full key, by request. Whether they are kept.
+    pub fn set(&self, key: &[u8], bytes: &[u8], life: Timeout) -> Result<bool, Failure> {
+        if !self.may_keep(bytes, life) {
+            return self.delete(key).map(|_| false);
+        }
+        let done = self.run(key, |server, until| {
+            self.wait_for_delivery(key, until);
+            server.set(key, bytes, life, Condition::Always, until)
+        });
+        match done {
+            Ok(_) => {
+                self.undelivered.remove(key);
+                self.counters.stores.add(1);
+                Ok(true)
+            }
+            Err(failure) => {
+                // What was to be replaced may be there still.
+                self.keep_delete(key);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Keep bytes under a full key if nothing is there, or nothing but a placeholder. Whether they are kept.
+    pub fn add(&self, key: &[u8], bytes: &[u8], life: Timeout) -> Result<bool, Failure> {
+        if !self.may_keep(bytes, life) {
+            return Ok(false);
+        }
+        let added = self.run(key, |server, until| {
+            self.wait_for_delivery(key, until);
+            loop {
+                if server.set(key, bytes, life, Condition::Absent, until)? {
+                    return Ok(true);
+                }
+                let Some(found) = server.get(key, false, until)? else {
+                    continue;
+                };
+                let is_free = self.undelivered.has(key) || is_placeholder(&found.bytes);
+                if !is_free {
+                    return Ok(false);
+                }
+                let unchanged = Condition::Unchanged(&found.bytes);
+                if server.set(key, bytes, life, unchanged, until)? {
+                    return Ok(true);
+                }
+            }
+        })?;
+        if added {
+            self.undelivered.remove(key);
+            self.counters.stores.add(1);
+        }
+        Ok(added)
+    }
+
+    /// Keep what was computed, under its lease; without one where there are none. Whether it is kept: not if
+    /// the key was cleared meanwhile.
+    pub fn fill(
+        &self,
+        key: &[u8],
+        bytes: &[u8],
+        life: Timeout,
+        lease: Option<&Lease>,
+    ) -> Result<bool, Failure> {
+        if !self.may_keep(bytes, life) || self.undelivered.has(key) {
+            return Ok(false);
+        }
+        let condition = lease.map_or(Condition::Always, Condition::Leased);
+        let kept = self.run(key, |server, until| {
+            server.set(key, bytes, life, condition, until)
+        })?;
+        let counter = if kept {
+            &self.counters.stores
+        } else {
+            &self.counters.refusals
+        };
+        counter.add(1);
+        Ok(kept)
+    }
+
+    /// Take the right to compute the value of a full key: one that nobody has, or that of whoever computes
+    /// it already.
+    pub fn lease(&self, key: &[u8], with_life: bool) -> Result<Leased, Failure> {
+        if self.undelivered.has(key) {
+            return Ok(Leased::Unleased);
+        }
+        self.run(key, |server, until| {
+            // Twice: between the two steps, what was there may have gone.
+            for _ in 0..2 {
+                let lease = new_lease()?;
+                let life = Timeout::after(LEASE_LIFE);
+                let placeholder = lease.placeholder();
+                if server.set(key, &placeholder, life, Condition::Absent, until)? {
+                    self.counters.leases.add(1);
+                    return Ok(Leased::Lease(lease));
+                }
+                let Some(found) = server.get(key, with_life, until)? else {
+                    continue;
+                };
+                let Some(lease) = Lease::of_placeholder(&found.bytes) else {
+                    return Ok(Leased::Value(found));
+                };
+                self.counters.leases_shared.add(1);
+                return Ok(Leased::Lease(lease));
+            }
+            Ok(Leased::Unleased)
+        })
+    }
+
+    /// Take the right to replace the value of a full key, which stays until then.
+    pub fn mark(&self, key: &[u8]) -> Result<Option<Lease>, Failure> {
+        if self.undelivered.has(key) {
+            return Ok(None);
+        }
+        self.run(key, |server, until| {
+            let lease = new_lease()?;
+            server.mark(key, &lease, Timeout::after(LEASE_LIFE), until)?;
+            Ok(Some(lease))
+        })
+    }
+
+    /// Forget a full key. Whether it was there.
+    pub fn delete(&self, key: &[u8]) -> Result<bool, Failure> {
+        match self.run(key, |server, until| server.delete(key, until)) {
+            Ok(was_there) => {
+                self.undelivered.remove(key);
+                self.counters.deletes.add(u64::from(was_there));
+                Ok(was_there)
+            }
+            Err(failure) => {
+                self.keep_delete(key);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Forget a full key if it has these very bytes.
+    pub fn delete_unchanged(&self, key: &[u8], bytes: &[u8]) -> Result<bool, Failure> {
+        self.run(key, |server, until| {
+            server.delete_if(key, Condition::Unchanged(bytes), until)
+        })
+    }
+
+    /// Replace bytes by others, if they are still there.
+    pub fn replace(
+        &self,
+        key: &[u8],
+        old: &[u8],
+        new: &[u8],
+        life: Timeout,
+    ) -> Result<bool, Failure> {
+        self.run(key, |server, until| {
+            server.set(key, new, life, Condition::Unchanged(old), until)
+        })
+    }
+
+    /// Whether there is a value under a full key.
+    pub fn contains(&self, key: &[u8]) -> Result<bool, Failure> {
+        if self.undelivered.has(key) {
+            return Ok(false);
+        }
+        self.run(key, |server, until| server.touch(key, None, until))
+    }
+
+    /// Give the value of a full key a new life. Whether there is one.
+    pub fn touch(&self, key: &[u8], life: Timeout) -> Result<bool, Failure> {
+        if !has_life(life) {
+            return self.delete(key);
+        }
+        if self.undelivered.has(key) {
+            return Ok(false);
+        }
+        self.run(key, |server, until| server.touch(key, Some(life), until))
+    }
+
+    /// Add to the number under a full key. None if there is none.
+    pub fn increment(&self, key: &[u8], by: i64) -> Result<Option<i64>, Failure> {
+        if self.undelivered.has(key) {
+            return Ok(None);
+        }
+        self.run(key, |server, until| server.increment(key, by, until))
+    }
+
+    /// What is there under each of the full keys.
+    pub fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.run(&keys[0], |server, until| server.get_many(keys, until));
+        let mut found = found.inspect_err(|_| self.counters.misses.add(keys.len() as u64))?;
+        let mut hits = 0;
+        for (found, key) in found.iter_mut().zip(keys) {
+            *found = found
+                .take()
+                .filter(|bytes| !is_placeholder(bytes) && !self.undelivered.has(key));
+            hits += u64::from(found.is_some());
+        }
+        self.counters.hits.add(hits);
+        self.counters.misses.add(keys.len() as u64 - hits);
+        Ok(found)
+    }
+
+    /// Keep all of these under full keys, by request. The keys of those that are not kept.
+    pub fn set_many(
+        &self,
+        items: Vec<(Vec<u8>, Vec<u8>)>,
+        life: Timeout,
+    ) -> (Vec<Vec<u8>>, Result<(), Failure>) {
+        let (kept, refused): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .partition(|(_, bytes)| self.may_keep(bytes, life));
+        let mut failed: Vec<_> = refused.into_iter().map(|(key, _)| key).collect();
+        let mut result = if failed.is_empty() {
+            Ok(())
+        } else {
+            self.delete_many(&failed).map(drop)
+        };
+        if kept.is_empty() {
+            return (failed, result);
+        }
+        let done = self.run(&kept[0].0, |server, until| {
+            for (key, _) in &kept {
+                self.wait_for_delivery(key, until);
+            }
+            server.set_many(&kept, life, until)
+        });
+        if done.is_ok() {
+            self.counters.stores.add(kept.len() as u64);
+        }
+        for (key, _) in kept {
+            if done.is_ok() {
+                self.undelivered.remove(&key);
+            } else {
+                self.keep_delete(&key);
+                failed.push(key);
+            }
+        }
+        result = result.and(done);
+        (failed, result)
+    }
+
+    /// Forget the full keys. How many were there.
+    pub fn delete_many(&self, keys: &[Vec<u8>]) -> Result<u64, Failure> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let done = self.run(&keys[0], |server, until| server.delete_many(keys, until));
+        for key in keys {
+            match &done {
+                Ok(_) => self.undelivered.remove(key),
+                Err(_) => self.keep_delete(key),
+            }
+        }
+        done.inspect(|there| self.counters.deletes.add(*there))
+    }
+
+    /// Forget all keys with the tier's prefix.
+    pub fn clear(&self) -> Result<(), Failure> {
+        let deadline = self.options.deadline;
+        self.run(b"", |server, _| {
+            server.clear(&self.options.prefix, deadline)
+        })?;
+        self.undelivered.clear();
+        Ok(())
+    }
+
+    /// Ask whether the server answers, even if it is known to be away. How long that took.
+    pub fn ping(&self) -> Result<Duration, Failure> {
+        let begun = Instant::now();
+        self.server.ping(begun + self.options.deadline)?;
+        let took = begun.elapsed();
+        for shard in self.breakers.open() {
+            self.note_back(shard);
+        }
+        Ok(took)
+    }
+
+    /// Close the connections that are not in use.
+    pub fn close(&self) {
+        self.server.close();
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> RemoteStats {
+        self.counters.snapshot(self.server.connections())
+    }
+
+    /// Note that a value that was found could not be decoded: a miss after all.
+    pub fn count_undecodable(&self, why: &dyn fmt::Display) {
+        self.counters.undecodable.add(1);
+        self.counters.misses.add(1);
+        self.counters.hits.take_back(1);
+        self.notices.say(Level::Warn, About::Undecodable, || {
+            format!("a value on the server cannot be read, and counts as missing: {why}")
+        });
+    }
+
+    /// Lines for the log, which whoever can is to hand over.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
+    /// Ask the server that has `key`, unless it is known to be away, and note how that went.
+    fn run<T>(
+        &self,
+        key: &[u8],
+        ask: impl FnOnce(&S, Instant) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let shard = || self.server.shard(key);
+        if self.breakers.is_open(shard) {
+            self.counters.rejections.add(1);
+            // In a child of a fork there is no thread that probes yet.
+            self.wake_courier();
+            return Err(away());
+        }
+        let done = ask(&self.server, Instant::now() + self.options.deadline);
+        match &done {
+            Ok(_) => self.breakers.succeeded(shard),
+            Err(failure) => self.note_failure(failure, failure.shard.unwrap_or_else(shard)),
+        }
+        done
+    }
+
+    fn note_failure(&self, failure: &Failure, shard: Shard) {
+        self.counters.errors.add(1);
+        if failure.kind == FailureKind::Timeout {
+            self.counters.timeouts.add(1);
+        }
+        let about = About::Failure(failure.kind);
+        self.notices.say(Level::Warn, about, || failure.to_string());
+        if !failure.kind.tells_of_outage() {
+            self.breakers.succeeded(|| shard);
+        } else if self.breakers.failed(shard) {
+            self.counters.breaker_opens.add(1);
+            self.notices.say(Level::Warn, About::Opened, || {
+                format!("the server is not asked any more until it is back: {failure}")
+            });
+            self.wake_courier();
+        }
+    }
+
+    fn note_back(&self, shard: Shard) {
+        if self.breakers.close(shard) {
+            self.notices.say(Level::Warn, About::Back, || {
+                "the server is back, and is asked again".to_owned()
+            });
+        }
+    }
+
+    /// Whether these bytes are to be kept at all.
+    fn may_keep(&self, bytes: &[u8], life: Timeout) -> bool {
+        if bytes.len() > self.options.max_value_bytes {
+            self.counters.refusals.add(1);
+            self.notices.say(Level::Warn, About::TooLarge, || {
+                format!(
+                    "a value of {} bytes is not kept on the server: max_value_bytes is {}",
+                    bytes.len(),
+                    self.options.max_value_bytes
+                )
+            });
+            return false;
+        }
+        has_life(life)
+    }
+
+    /// Keep a delete that may not have arrived.
+    fn keep_delete(&self, key: &[u8]) {
+        self.counters.deletes_queued.add(1);
+        if self.undelivered.add(key) {
+            self.counters.deletes_lost.add(1);
+            self.notices.say(Level::Error, About::LostDelete, || {
+                "there are too many deletes that the server did not take: old ones were given up, whose \
+                 values live until their timeout"
+                    .to_owned()
+            });
+        }
+        self.wake_courier();
+    }
+
+    /// Do not write a key whose delete is on its way at this moment, and might arrive later.
+    fn wait_for_delivery(&self, key: &[u8], until: Instant) {
+        while self.undelivered.is_under_way(key) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn wake_courier(&self) {
+        self.courier
+            .wake(&self.me, |tier: &Self| tier.see_to_the_rest());
+    }
+
+    /// What the courier does from time to time. Whether there is more to do later.
+    fn see_to_the_rest(&self) -> bool {
+        for shard in self.breakers.open() {
+            let until = Instant::now() + self.options.deadline;
+            if self.server.probe(shard, until).is_ok() {
+                self.note_back(shard);
+            }
+        }
+        self.deliver();
+        !self.undelivered.is_empty() || !self.breakers.open().is_empty()
+    }
+
+    /// Deliver the deletes whose servers are there.
+    fn deliver(&self) {
+        if self.undelivered.is_empty() {
+            return;
+        }
+        let away = self.breakers.open();
+        let batch = self.undelivered.begin();
+        let is_there = |key: &&Vec<u8>| !away.contains(&self.server.shard(key));
+        let keys: Vec<_> = batch.keys.iter().filter(is_there).cloned().collect();
+        let mut delivered = 0;
+        for keys in keys.chunks(BATCH) {
+            let done = self.run(&keys[0], |server, until| server.delete_many(keys, until));
+            if done.is_err() {
+                break;
+            }
+            delivered += keys.len();
+        }
+        self.undelivered.end(&batch, &keys[..delivered]);
+        self.counters.deletes_resent.add(delivered as u64);
+    }
+}
+
+fn has_life(life: Timeout) -> bool {
+    life.duration()
+        .is_none_or(|life| life >= Duration::from_millis(1))
+}
+
+fn new_lease() -> Result<Lease, Failure> {
+    Lease::new().map_err(|error| {
+        let text = format!("the system gives no random numbers: {error}");
+        Failure::new(FailureKind::Refused, text).unsent()
+    })
+}
+
+fn away() -> Failure {
+    let text = "the server is not asked: it did not answer, and is probed until it does";
+    Failure::new(FailureKind::Away, text).unsent()
+}
