@@ -7,16 +7,19 @@ TYPE_CHECKING = False  # not typing's, whose import takes longer than all else h
 if TYPE_CHECKING:
     from ._config import get_quickcache, stats
     from ._errors import (
+        CacheUnavailableError,
         KeyCollisionWarning,
         NothingCachedWarning,
         QuickCacheError,
+        ReplicaReadsWarning,
         UncacheableValueError,
     )
     from ._helper import QuickCacheHelper
-    from ._native import ManualClock, MemoryCache, __version__
+    from ._native import ManualClock, MemoryCache, RedisCache, __version__
     from ._tiers import CacheWithPresets, ForceSkipCache, TieredCache
 
 __all__ = [
+    "CacheUnavailableError",
     "CacheWithPresets",
     "ForceSkipCache",
     "KeyCollisionWarning",
@@ -25,6 +28,8 @@ __all__ = [
     "NothingCachedWarning",
     "QuickCacheError",
     "QuickCacheHelper",
+    "RedisCache",
+    "ReplicaReadsWarning",
     "TieredCache",
     "UncacheableValueError",
     "__version__",
@@ -33,6 +38,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "CacheUnavailableError": "_errors",
     "CacheWithPresets": "_tiers",
     "ForceSkipCache": "_tiers",
     "KeyCollisionWarning": "_errors",
@@ -41,6 +47,8 @@ _HOME = {
     "NothingCachedWarning": "_errors",
     "QuickCacheError": "_errors",
     "QuickCacheHelper": "_helper",
+    "RedisCache": "_native",
+    "ReplicaReadsWarning": "_errors",
     "TieredCache": "_tiers",
     "UncacheableValueError": "_errors",
     "__version__": "_native",

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from types import EllipsisType, FunctionType
-from typing import Any, Literal, Self, TypeAlias, TypedDict, final, type_check_only
+from os import PathLike
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import disjoint_base
 
 __all__ = [
     "ManualClock",
     "MemoryCache",
+    "RedisCache",
     "_Desk",
     "_Gap",
     "_Plan",
@@ -58,6 +60,34 @@ class TierStats(TypedDict):
     undecodable: int
     entries: int
     bytes: int
+
+@type_check_only
+class RemoteStats(TypedDict):
+    """Counts since a cache on a server was made in this process."""
+
+    hits: int
+    misses: int
+    stores: int
+    deletes: int
+    refusals: int
+    undecodable: int
+    errors: int
+    timeouts: int
+    rejections: int
+    breaker_opens: int
+    deletes_queued: int
+    deletes_resent: int
+    deletes_lost: int
+    leases: int
+    leases_shared: int
+    connections: int
+
+@type_check_only
+class Serializer(Protocol):
+    """What turns values into bytes, and bytes into values."""
+
+    def dumps(self, obj: Any, /) -> bytes | str: ...
+    def loads(self, data: bytes, /) -> Any: ...
 
 @type_check_only
 class FunctionStats(TypedDict):
@@ -234,3 +264,91 @@ class MemoryCache:
     def isolate(self) -> bool: ...
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
+
+@disjoint_base
+class RedisCache:
+    """A cache on a server of Redis or Valkey, shared by processes and machines.
+
+    `url` says where: `redis://`, `rediss://` (TLS) or `unix://`, as redis-py and Django take it;
+    `redis+sentinel://host:port,host:port/service/db`; `redis+cluster://host:port,host:port`; or a list of
+    plain URLs, the primary and its replicas, which are read from. Nothing is connected before it is used.
+
+    `timeout` is the life of a value that is set without one: seconds, a timedelta, or None for ever.
+    `key_prefix` goes before each key. `serializer` is 'pickle', 'json', 'msgpack' or an object with `dumps`
+    and `loads`; integers of 64 bits are digits with each. `compression` ('zstd' or 'lz4') is for values of more
+    than `compress_above` bytes. With `signing_keys` (str or bytes, at least 16 bytes each), values are signed
+    by the first, and only those signed by one of them are read. Values of more than `max_value_bytes` are not
+    kept.
+
+    Each operation takes `deadline` seconds at most. If the server does not do what is asked of it, what is read
+    is missing and what is written is not kept; with `on_error='raise'`, CacheUnavailableError is raised.
+    `leases=False` has values of decorated functions stored although a clear may have come meanwhile.
+
+    The options that begin with `ssl_` are those of redis-py. ValueError and TypeError for arguments outside of
+    this; nothing that is raised or shown names a password.
+    """
+
+    def __new__(
+        cls,
+        url: str | Iterable[str],
+        *,
+        timeout: _Timeout | EllipsisType = 300,
+        key_prefix: str = "",
+        serializer: Literal["pickle", "json", "msgpack"] | Serializer = "pickle",
+        compression: Literal["zstd", "lz4"] | None = None,
+        compress_above: int = 1024,
+        signing_keys: Iterable[str | bytes] = (),
+        max_value_bytes: int = 16_777_216,
+        deadline: float | timedelta = 0.25,
+        on_error: Literal["miss", "raise"] = "miss",
+        leases: bool = True,
+        ssl_ca_certs: str | PathLike[str] | None = None,
+        ssl_certfile: str | PathLike[str] | None = None,
+        ssl_keyfile: str | PathLike[str] | None = None,
+        ssl_check_hostname: bool = True,
+        ssl_cert_reqs: Literal["required", "none"] = "required",
+    ) -> Self: ...
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under `key`, or `default`. What cannot be decoded is missing."""
+    def set(self, key: str, value: Any, timeout: _Timeout | EllipsisType = ...) -> None:
+        """Keep `value` under `key` for `timeout`: seconds, a timedelta, None for ever.
+
+        Left out, it is the cache's own; less than a millisecond forgets the key. UncacheableValueError for a
+        value that cannot be serialised.
+        """
+    def add(self, key: str, value: Any, timeout: _Timeout | EllipsisType = ...) -> bool:
+        """`set` if there is nothing under `key`; whether there was not."""
+    def delete(self, key: str) -> bool:
+        """Forget `key`; whether it was there. If that cannot be delivered, it is later."""
+    def touch(self, key: str, timeout: _Timeout | EllipsisType = ...) -> bool:
+        """Give `key` a new life, counted from now; whether it was there."""
+    def incr(self, key: str, delta: int = 1) -> int:
+        """Add `delta` to the int under `key`, in one step; the sum. ValueError if there is none."""
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those `keys` that are there, in one round trip."""
+    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> None:
+        """`set` for each item of `values`, in one round trip."""
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """`delete` for each of `keys`, in one round trip; how many were there."""
+    def clear(self) -> None:
+        """Forget all keys with the cache's prefix; without a prefix, all keys of the database."""
+    def ping(self) -> float:
+        """Have an answer from the server; the seconds that took. CacheUnavailableError if there is none."""
+    def close(self) -> None:
+        """Close the connections that are not in use. The cache can be used again."""
+    def stats(self) -> RemoteStats:
+        """Counts of hits, misses, failures and the rest, of this object in this process."""
+    def __contains__(self, key: object, /) -> bool:
+        """Whether there is a value under `key`."""
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]: ...
+    @property
+    def timeout(self) -> float | None:
+        """The life in seconds of a value that is set without one; None for ever."""
+    @property
+    def key_prefix(self) -> str: ...
+    @property
+    def deadline(self) -> float:
+        """How many seconds an operation takes at most."""
+    @property
+    def leases(self) -> bool:
+        """Whether values of decorated functions are stored under leases."""

@@ -21,6 +21,8 @@ pub(super) struct Asked(pub(super) SmallVec<[AskedTier; 1]>);
 pub(super) struct AskedTier {
     /// The memory tier, if it is one.
     pub(super) cache: Option<Py<MemoryCache>>,
+    /// Whether it is a tier on a server, where values are stored under leases.
+    pub(super) is_remote: bool,
     pub(super) generation: Generation,
     pub(super) key: AskedKey,
 }
@@ -104,6 +106,17 @@ impl Asked {
     ) -> Option<(&'a Py<MemoryCache>, &'a PackedKey)> {
         let first = self.0.first()?;
         Some((first.cache.as_ref()?, first.key.or(key)?))
+    }
+
+    /// Whether the right to compute has to be taken somewhere.
+    pub(super) fn has_remote(&self) -> bool {
+        self.0.iter().any(|tier| tier.is_remote)
+    }
+
+    /// Whether nobody can tell in which order they are written.
+    pub(super) fn are_ours(&self) -> bool {
+        let is_ours = |tier: &AskedTier| tier.is_remote || tier.cache.is_some();
+        self.0.iter().all(is_ours)
     }
 
     /// What tells the computation of `key` from others; None if nobody else may have its value.

@@ -91,43 +91,17 @@ impl<'py> Foreign<'py> {
             .map(|presets| [(intern!(py, "timeout"), &presets.timeout)].into_py_dict(py));
         let timeout = timeout.transpose()?;
         let set = || self.call(intern!(py, "set"), key, Some(value), timeout.as_ref());
-        let fingerprint = CLEARS.fingerprint_of(py, key);
-        let (since, is_refresh) = match self.write.get() {
-            Write::Always | Write::Again => return CLEARS.around(fingerprint, || set().map(drop)),
-            Write::Fill(since) => (since, false),
-            Write::Refresh(since) => (since, true),
-        };
-        let is_overtaken = || {
-            if is_refresh {
-                CLEARS.is_refresh_overtaken(fingerprint, since)
-            } else {
-                CLEARS.was_cleared_since(fingerprint, since)
-            }
-        };
-        if is_overtaken() {
-            // A newer refresh may be about to write: what is there until then is older than both.
-            return if is_refresh { self.remove(key) } else { Ok(()) };
-        }
-        let within = Filling::begin(fingerprint);
-        if is_refresh {
-            CLEARS.refresh(fingerprint, since);
-        }
-        set()?;
-        if is_overtaken() {
-            self.remove(key)?;
+        let set = || set().map(|_| true);
+        let overtaken = written(py, key, self.write.get(), set, || self.remove(key))?;
+        if overtaken {
             self.was_overtaken.set(true);
-        }
-        drop(within);
-        if is_refresh {
-            CLEARS.refresh(fingerprint, since);
         }
         Ok(())
     }
 
     /// Forget `key`.
     pub(super) fn delete(&self, key: &Key) -> PyResult<()> {
-        let fingerprint = CLEARS.fingerprint_of(self.cache.py(), key);
-        CLEARS.around(fingerprint, || self.remove(key))
+        around(self.cache.py(), key, || self.remove(key))
     }
 
     fn remove(&self, key: &Key) -> PyResult<()> {
@@ -319,6 +293,65 @@ impl Clears {
         self.clear(fingerprint);
         done
     }
+}
+
+/// Write a tier that cannot compare and set in one step with this process's clears, on the condition of
+/// `write`: `set` says whether it kept the value, `remove` undoes it. Whether what was written was overtaken
+/// while others could read it.
+pub(super) fn written(
+    py: Python<'_>,
+    key: &Key,
+    write: Write,
+    set: impl FnOnce() -> PyResult<bool>,
+    remove: impl FnOnce() -> PyResult<()>,
+) -> PyResult<bool> {
+    let fingerprint = CLEARS.fingerprint_of(py, key);
+    let (since, is_refresh) = match write {
+        Write::Always | Write::Again => {
+            return CLEARS.around(fingerprint, || set().map(|kept| !kept));
+        }
+        Write::Fill(since) => (since, false),
+        Write::Refresh(since) => (since, true),
+    };
+    let is_overtaken = || {
+        if is_refresh {
+            CLEARS.is_refresh_overtaken(fingerprint, since)
+        } else {
+            CLEARS.was_cleared_since(fingerprint, since)
+        }
+    };
+    if is_overtaken() {
+        // A newer refresh may be about to write: what is there until then is older than both.
+        return if is_refresh {
+            remove().map(|()| false)
+        } else {
+            Ok(false)
+        };
+    }
+    let within = Filling::begin(fingerprint);
+    if is_refresh {
+        CLEARS.refresh(fingerprint, since);
+    }
+    let mut overtaken = !set()?;
+    if !overtaken && is_overtaken() {
+        remove()?;
+        overtaken = true;
+    }
+    drop(within);
+    if is_refresh {
+        CLEARS.refresh(fingerprint, since);
+    }
+    Ok(overtaken)
+}
+
+/// Do what replaces or forgets a key: what is read before it or meanwhile is void.
+pub(super) fn around<T>(py: Python<'_>, key: &Key, op: impl FnOnce() -> T) -> T {
+    CLEARS.around(CLEARS.fingerprint_of(py, key), op)
+}
+
+/// The moment now.
+pub(super) fn now() -> Generation {
+    CLEARS.generations.now()
 }
 
 /// Void what was read from tiers in Python, or computed for them, under `key`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -14,8 +15,11 @@ use super::key::Key;
 use super::near::Near;
 use super::raw::attached::Attached;
 use super::raw::intern;
-use super::{logging, raw, tiered};
+use super::raw::object::Object;
+use super::tiered::{self, Claim, Claims, Kept};
+use super::{logging, raw};
 use crate::flow::flight::Outcome;
+use crate::flow::front::Held;
 use crate::key::local::LocalKey;
 use crate::key::packed::PackedKey;
 use crate::tier::memory::Write;
@@ -31,6 +35,8 @@ pub(super) struct Gap {
     landings: u64,
     /// The flight that waits for the value.
     lead: Option<Lead>,
+    /// The rights to store it, where these have to be taken.
+    claims: Claims,
     /// The front that may have a copy of the value, and under which key.
     near: Option<(Arc<Near>, SmallVec<[u64; 5]>)>,
 }
@@ -60,6 +66,7 @@ impl Gap {
             fill,
             landings: 0,
             lead: None,
+            claims: Claims::default(),
             near: None,
         }
     }
@@ -90,13 +97,21 @@ impl Gap {
         py: Python<'py>,
         desk: &Desk,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Fill::Key(key) = &self.fill {
-            if desk.has_flights()
-                && let Some(flight) = self.asked.flight(key.packed(py)?)
-                && let Some(value) = self.join(py, desk, &flight)?
-            {
-                return Ok(Some(value));
-            }
+        let flight = match &self.fill {
+            Fill::Key(key) if desk.has_flights() => self.asked.flight(key.packed(py)?),
+            _ => None,
+        };
+        if let Some(flight) = flight
+            && let Some(value) = self.join(py, desk, &flight)?
+        {
+            return Ok(Some(value));
+        }
+        if self.asked.has_remote()
+            && let Some(value) = self.claim(&self.cache(py)?)?
+        {
+            return Ok(Some(value));
+        }
+        if let Fill::Key(_) = &self.fill {
             if logging::debug_enabled(py)? {
                 let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
                 logging::debug(py, "cache miss, calling {}", &name)?;
@@ -124,6 +139,69 @@ impl Gap {
         }
     }
 
+    /// Take the rights to store the value, where these have to be taken; or have the value from a process that
+    /// has computed it meanwhile.
+    fn claim<'py>(&mut self, cache: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = cache.py();
+        if !self.asked.has_remote() {
+            return Ok(None);
+        }
+        let made;
+        let (key, write, refresh): (_, fn(_) -> _, _) = match &self.fill {
+            Fill::ByHelper => return Ok(None),
+            Fill::Key(key) => (key, Write::Fill, false),
+            Fill::Refresh(args, kwargs) => match self.key_of(py, args, kwargs) {
+                Ok(key) => {
+                    made = key;
+                    (&made, Write::Refresh, true)
+                }
+                // It is asked for again after the call, and there it counts.
+                Err(error) if error.is_instance_of::<PyException>(py) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        match tiered::claim(cache, key, &self.asked, write, refresh)? {
+            Claim::Compute(claims) => {
+                self.claims = claims;
+                Ok(None)
+            }
+            Claim::Value(value) => {
+                self.land(&value, None)?;
+                Ok(Some(value))
+            }
+        }
+    }
+
+    fn cache<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        raw::attribute(self.helper.bind(py), intern!(py, "cache").as_unbound())
+    }
+
+    fn key_of(&self, py: Python<'_>, args: &Py<PyTuple>, kwargs: &Py<PyDict>) -> PyResult<Key> {
+        let name = intern!(py, "get_cache_key").as_unbound();
+        let get_cache_key = raw::attribute(self.helper.bind(py), name)?;
+        let key = raw::call(&get_cache_key, args.bind(py), Some(kwargs.bind(py)))?;
+        Ok(Key::from_object(&key))
+    }
+
+    /// Hand a value to those who wait for it.
+    fn land(&mut self, content: &Bound<'_, PyAny>, held: Option<&Held<Object>>) -> PyResult<()> {
+        let Some(lead) = self.lead.take() else {
+            return Ok(());
+        };
+        let first = self.asked.0.first().and_then(|first| first.cache.as_ref());
+        let isolate = first.is_none_or(|first| first.get().is_isolated());
+        let mut result = Ok(());
+        lead.land(|| {
+            flight::outcome(content, held.map(|held| &held.value), isolate).unwrap_or_else(
+                |error| {
+                    result = Err(error);
+                    Outcome::Apart
+                },
+            )
+        });
+        result
+    }
+
     /// What the first tier has by now, if it can be asked without anybody's noticing.
     fn look<'py>(&self, py: Python<'py>, key: &PackedKey) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some((cache, key)) = self.asked.memory(key) else {
@@ -136,35 +214,29 @@ impl Gap {
     /// Keep what the function returned, and hand it to those who wait for it.
     pub(super) fn keep(mut self, content: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = content.py();
-        let helper = self.helper.bind(py);
         let made;
         let (key, write): (_, fn(_) -> _) = match &self.fill {
             Fill::ByHelper => return Ok(()),
             Fill::Key(key) => (key, Write::Fill),
             Fill::Refresh(args, kwargs) => {
-                let name = intern!(py, "get_cache_key").as_unbound();
-                let get_cache_key = raw::attribute(helper, name)?;
-                let key = raw::call(&get_cache_key, args.bind(py), Some(kwargs.bind(py)))?;
-                made = Key::from_object(&key);
+                made = self.key_of(py, args, kwargs)?;
                 (&made, Write::Refresh)
             }
         };
-        let cache = raw::attribute(helper, intern!(py, "cache").as_unbound())?;
+        let cache = self.cache(py)?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
-        let held = tiered::set(&cache, key, content, &self.asked, write, first)?;
-        if let Some(lead) = self.lead.take() {
-            let first = self.asked.0.first().and_then(|first| first.cache.as_ref());
-            let isolate = first.is_none_or(|first| first.get().is_isolated());
-            let mut result = Ok(());
-            lead.land(|| {
-                flight::outcome(content, held.as_ref().map(|held| &held.value), isolate)
-                    .unwrap_or_else(|error| {
-                        result = Err(error);
-                        Outcome::Apart
-                    })
-            });
-            result?;
-        }
+        let claims = std::mem::take(&mut self.claims);
+        let held = match tiered::set(&cache, key, content, &self.asked, claims, write, first)? {
+            Kept::As(held) => held,
+            Kept::Overtaken => {
+                // Those who wait may have come after the clear.
+                if let Some(lead) = self.lead.take() {
+                    lead.land(|| Outcome::Apart);
+                }
+                return Ok(());
+            }
+        };
+        self.land(content, held.as_ref())?;
         // Ellipsis is kept, as ever, and taken for nothing.
         if let (Some(held), Some((near, words))) = (held, &self.near)
             && !content.is(py.Ellipsis())
@@ -238,7 +310,8 @@ impl OpenGap {
         if let Some(desk) = Desk::of(helper) {
             desk.get().computations.fetch_add(1, Relaxed);
         }
-        let gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
+        let mut gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
+        gap.claim(cache)?;
         Ok(Self::new(helper.py(), gap))
     }
 
@@ -261,6 +334,10 @@ impl OpenGap {
         let found = match flight {
             Some(flight) => gap.join(py, desk, &flight)?,
             None => None,
+        };
+        let found = match found {
+            Some(found) => Some(found),
+            None => gap.claim(cache)?,
         };
         if let Some(found) = found {
             return Ok(found);

@@ -15,6 +15,7 @@ use super::memory_cache::MemoryCache;
 use super::raw;
 use super::raw::intern;
 use super::raw::words::Words;
+use super::redis_cache::RedisCache;
 
 /// The methods of some classes as they were when the classes were made.
 pub(super) struct Seal {
@@ -127,6 +128,8 @@ pub(super) fn watch_class(class: &Bound<'_, PyType>, words: &mut Words) -> bool 
 
 /// `MemoryCache`.
 pub(super) static MEMORY_CACHE: Seal = Seal::new(&["get", "set", "delete"], false);
+/// `RedisCache`.
+pub(super) static REDIS_CACHE: Seal = Seal::new(&["get", "set", "delete"], false);
 /// `TieredCache`.
 pub(super) static TIERED_CACHE: Seal = Seal::new(&["get", "set", "delete"], true);
 /// `CacheWithPresets`.
@@ -164,5 +167,6 @@ pub(super) fn seal(class: &Bound<'_, PyType>) -> PyResult<()> {
 
 /// Seal the classes that are made in Rust.
 pub(super) fn seal_natives(py: Python<'_>) -> PyResult<()> {
-    MEMORY_CACHE.close(&py.get_type::<MemoryCache>())
+    MEMORY_CACHE.close(&py.get_type::<MemoryCache>())?;
+    REDIS_CACHE.close(&py.get_type::<RedisCache>())
 }

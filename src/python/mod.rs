@@ -22,6 +22,7 @@ mod near;
 mod plan;
 mod raw;
 mod redis_cache;
+mod remote;
 mod serializer;
 mod shortcut;
 mod shown;

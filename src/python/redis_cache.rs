@@ -216,7 +216,9 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         // The end of a signed value's life is signed with it.
         let touched = self.ask(py, |tier| {
             self.rewrite(tier, &key, |bytes| {
-                let again = self.codec.with_deadline(&key, bytes, expiry(life), now_ms());
+                let again = self
+                    .codec
+                    .with_deadline(&key, bytes, expiry(life), now_ms());
                 again.ok().map(|again| (again, life))
             })
         })?;
@@ -231,9 +233,13 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
             let mut sum = None;
             let added = self.ask(py, |tier| {
                 let found = tier.get(&full, true)?;
-                let life = found.and_then(|found| found.remaining).unwrap_or(Timeout::FOREVER);
+                let life = found
+                    .and_then(|found| found.remaining)
+                    .unwrap_or(Timeout::FOREVER);
                 self.rewrite(tier, &full, |bytes| {
-                    let read = self.codec.decode(&full, bytes, self.serializer.format(), now_ms());
+                    let read = self
+                        .codec
+                        .decode(&full, bytes, self.serializer.format(), now_ms());
                     let number = read.ok().filter(|read| read.format == Format::Integer)?;
                     let number: i64 = std::str::from_utf8(&number.payload).ok()?.parse().ok()?;
                     let added = number.checked_add(delta)?;
@@ -255,9 +261,14 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
     fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let py = keys.py();
         let keys = keys.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        let full = keys.iter().map(|key| self.full_key(key)).collect::<PyResult<Vec<_>>>()?;
+        let full = keys
+            .iter()
+            .map(|key| self.full_key(key))
+            .collect::<PyResult<Vec<_>>>()?;
         let values = PyDict::new(py);
-        let found = self.ask(py, |tier| tier.get_many(&full))?.unwrap_or_default();
+        let found = self
+            .ask(py, |tier| tier.get_many(&full))?
+            .unwrap_or_default();
         for ((key, full), bytes) in keys.iter().zip(&full).zip(found) {
             if let Some(bytes) = bytes
                 && let Some(value) = self.read(py, full, &bytes)?
@@ -415,7 +426,12 @@ impl RedisCache {
     }
 
     /// Keep a value under a full key, by request.
-    pub(super) fn store(&self, key: &[u8], value: &Bound<'_, PyAny>, life: Timeout) -> PyResult<bool> {
+    pub(super) fn store(
+        &self,
+        key: &[u8],
+        value: &Bound<'_, PyAny>,
+        life: Timeout,
+    ) -> PyResult<bool> {
         let (format, payload) = self.serializer.dumps(value)?;
         let bytes = self.encode_borrowed(key, format, payload.as_bytes(), life);
         let stored = self.ask(value.py(), |tier| tier.set(key, &bytes, life))?;
@@ -495,7 +511,10 @@ impl RedisCache {
         let answer = raw::detached(py, || {
             catch_unwind(AssertUnwindSafe(|| ask(tier))).unwrap_or_else(|_| {
                 log::error!(target: "quickcache", "a call to the server panicked");
-                Err(Failure::new(FailureKind::Protocol, "a call to the server panicked"))
+                Err(Failure::new(
+                    FailureKind::Protocol,
+                    "a call to the server panicked",
+                ))
             })
         });
         logging::hand_over(py, self.tier.take_notices())?;
@@ -531,7 +550,8 @@ impl RedisCache {
     }
 
     fn encode(&self, key: &[u8], format: Format, payload: &[u8], life: Timeout) -> Vec<u8> {
-        self.encode_borrowed(key, format, payload, life).into_owned()
+        self.encode_borrowed(key, format, payload, life)
+            .into_owned()
     }
 
     fn encode_borrowed<'a>(
@@ -625,10 +645,12 @@ fn keys_of(keys: &Bound<'_, PyAny>) -> PyResult<Vec<SigningKey>> {
 }
 
 fn cert_reqs(given: &str) -> Result<CertReqs, Error> {
-    Ok(match choice("ssl_cert_reqs", given, &["required", "none"])? {
-        "none" => CertReqs::None,
-        _ => CertReqs::Required,
-    })
+    Ok(
+        match choice("ssl_cert_reqs", given, &["required", "none"])? {
+            "none" => CertReqs::None,
+            _ => CertReqs::Required,
+        },
+    )
 }
 
 fn choice(

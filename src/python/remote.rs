@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use pyo3::prelude::*;
 
 use super::asked::AskedKey;
-use super::foreign::{self, Filled};
+use super::foreign;
 use super::key::{self, Key};
 use super::redis_cache::{Claim, RedisCache};
 use super::tiered::{PrefixText, prefix_text};
@@ -149,27 +149,33 @@ impl<'py> Remote<'py> {
         let write = self.write.get();
         let store = || match write {
             Write::Always | Write::Again => cache.store(&full, value, life).map(|_| true),
-            Write::Fill(_) | Write::Refresh(_) if !cache.has_leases() => {
-                Ok(cache.fill(&full, value, life, None)?.unwrap_or(true))
-            }
-            Write::Fill(_) | Write::Refresh(_) => {
-                let claim = self.claim.borrow();
-                match claim.as_ref().filter(|claim| claim.key == full) {
-                    // Without an answer, what the tiers above hold is as good as it would be without this one.
-                    Some(claim) => Ok(cache
-                        .fill(&full, value, life, Some(&claim.lease))?
-                        .unwrap_or(true)),
-                    // The server was away, or the key is another now: one that nobody watched meanwhile.
-                    None if claim.is_some() => cache.forget(py, &full).map(|_| true),
-                    None => Ok(true),
-                }
-            }
+            Write::Fill(_) | Write::Refresh(_) => self.fill(&full, value, life),
         };
-        match foreign::written(py, key, write, store, || cache.forget(py, &full).map(drop))? {
-            Filled::Kept => {}
-            Filled::Overtaken => self.was_overtaken.set(true),
-        }
+        let overtaken =
+            foreign::written(py, key, write, store, || cache.forget(py, &full).map(drop))?;
+        self.was_overtaken.set(overtaken);
         Ok(())
+    }
+
+    /// Store what was computed. False if the server refused it, since the key was cleared meanwhile.
+    ///
+    /// Without an answer, what the tiers above hold is as good as it would be without this one.
+    fn fill(&self, key: &[u8], value: &Bound<'py, PyAny>, life: Timeout) -> PyResult<bool> {
+        let cache = self.cache.get();
+        let claim = self.claim.borrow();
+        let lease = match &*claim {
+            _ if !cache.has_leases() => None,
+            Some(claim) if claim.key == key => Some(&claim.lease),
+            // Another key than was asked for, which nobody watched: what is there may be older.
+            Some(_) => return cache.forget(self.cache.py(), key).map(|_| true),
+            // Nobody watched what is there, and it is older than what was computed to replace it.
+            None if matches!(self.write.get(), Write::Refresh(_)) => {
+                return cache.forget(self.cache.py(), key).map(|_| true);
+            }
+            // There was no lease to be had.
+            None => return Ok(true),
+        };
+        Ok(cache.fill(key, value, life, lease)?.unwrap_or(true))
     }
 
     /// Forget `key`.

@@ -160,7 +160,9 @@ impl Serializer {
 
     /// The value of digits.
     pub(super) fn integer<'py>(py: Python<'py>, digits: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse::<i64>().ok());
         let number = number.ok_or_else(|| PyValueError::new_err("these are no digits"))?;
         Ok(number.into_pyobject(py)?.into_any())
     }

@@ -9,12 +9,14 @@ use smallvec::{SmallVec, smallvec};
 
 use super::asked::{Asked, AskedKey, AskedTier};
 use super::foreign::Foreign;
-use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, REDIS_CACHE, Seal, TIERED_CACHE};
 use super::key::{self, Key};
 use super::memory_cache::{MemoryCache, Prepared};
 use super::raw::intern;
 use super::raw::object::Object;
 use super::raw::words::Words;
+use super::redis_cache::RedisCache;
+use super::remote::{Claimed, Claiming, Remote};
 use super::timeout;
 use super::{logging, raw};
 use crate::clock::Timeout;
@@ -35,6 +37,8 @@ pub(super) struct AnyTier<'py> {
 enum Kind<'py> {
     /// Our memory tier.
     Memory(Memory<'py>),
+    /// Our tier on a server.
+    Remote(Remote<'py>),
     /// Anything else.
     Foreign(Foreign<'py>),
 }
@@ -78,6 +82,9 @@ impl<'py> AnyTier<'py> {
         let kind = if MEMORY_CACHE.holds_for(&object) {
             let cache = object.cast::<MemoryCache>()?.clone();
             Kind::Memory(Memory::new(cache, None, None))
+        } else if REDIS_CACHE.holds_for(&object) {
+            let cache = object.cast::<RedisCache>()?.clone();
+            Kind::Remote(Remote::new(cache, None, None))
         } else if CACHE_WITH_PRESETS.holds_for(&object) {
             let fields = object.cast::<PyTuple>()?;
             let (cache, timeout, prefix) = (
@@ -96,6 +103,10 @@ impl<'py> AnyTier<'py> {
                     let cache = cache.cast_into::<MemoryCache>()?;
                     Kind::Memory(Memory::new(cache, Some(timeout), prefix))
                 }
+                Ok(timeout) if REDIS_CACHE.holds_for(&cache) => {
+                    let cache = cache.cast_into::<RedisCache>()?;
+                    Kind::Remote(Remote::new(cache, Some(timeout), prefix))
+                }
                 _ => Kind::Foreign(Foreign::with_presets(cache, timeout, prefix)),
             }
         } else {
@@ -110,6 +121,7 @@ impl<'py> AnyTier<'py> {
             (Kind::Memory(memory), Some(cache)) if memory.cache.is(cache) => {
                 memory.write.set(write(asked.generation));
             }
+            (Kind::Remote(remote), None) => remote.write.set(write(asked.generation)),
             (Kind::Foreign(foreign), None) => foreign.write.set(write(asked.generation)),
             _ => {}
         }
@@ -119,7 +131,7 @@ impl<'py> AnyTier<'py> {
     fn held(&self) -> Option<(&Py<MemoryCache>, Held<Object>)> {
         match &self.kind {
             Kind::Memory(memory) => Some((memory.cache.as_unbound(), memory.held.take()?)),
-            Kind::Foreign(_) => None,
+            Kind::Remote(_) | Kind::Foreign(_) => None,
         }
     }
 
@@ -128,11 +140,19 @@ impl<'py> AnyTier<'py> {
         match &self.kind {
             Kind::Memory(memory) => AskedTier {
                 cache: Some(memory.cache.clone().unbind()),
+                is_remote: false,
                 generation: memory.asked,
                 key: memory.asked_for.take(),
             },
+            Kind::Remote(remote) => AskedTier {
+                cache: None,
+                is_remote: true,
+                generation: remote.asked,
+                key: remote.asked_for.take(),
+            },
             Kind::Foreign(foreign) => AskedTier {
                 cache: None,
+                is_remote: false,
                 generation: foreign.asked,
                 key: AskedKey::Plain,
             },
@@ -143,6 +163,7 @@ impl<'py> AnyTier<'py> {
     pub(super) fn would_ask_for(&self, key: &Key) -> PyResult<Option<AskedKey>> {
         match &self.kind {
             Kind::Memory(memory) => Ok(memory.prefix.is_none().then_some(AskedKey::Plain)),
+            Kind::Remote(remote) => Ok((!remote.has_prefix()).then_some(AskedKey::Plain)),
             Kind::Foreign(foreign) if foreign.has_prefix() => Ok(None),
             Kind::Foreign(foreign) => foreign.asked_for(key).map(Some),
         }
@@ -152,7 +173,7 @@ impl<'py> AnyTier<'py> {
     fn asked(&self, key: &Key) -> PyResult<AskedTier> {
         let noted = self.noted();
         Ok(match &self.kind {
-            Kind::Memory(_) => noted,
+            Kind::Memory(_) | Kind::Remote(_) => noted,
             Kind::Foreign(foreign) => AskedTier {
                 key: foreign.asked_for(key)?,
                 ..noted
@@ -234,6 +255,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     remaining: Some(remaining),
                 }))
             }
+            Kind::Remote(remote) => remote.get(key),
             Kind::Foreign(foreign) => {
                 let value = foreign.get(key)?;
                 Ok((!value.is(value.py().Ellipsis())).then_some(Found {
@@ -261,6 +283,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 let held = cache.store(key, prepared, write);
                 *memory.held.borrow_mut() = held;
             }
+            Kind::Remote(remote) => remote.set(key, value)?,
             Kind::Foreign(foreign) => foreign.set(key, value)?,
         }
         Ok(())
@@ -274,6 +297,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     *memory.last.borrow_mut() = Some(Last::Delete(key));
                 }
             }
+            Kind::Remote(remote) => remote.delete(key)?,
             Kind::Foreign(foreign) => foreign.delete(key)?,
         }
         Ok(())
@@ -282,6 +306,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     fn was_overtaken(&self) -> bool {
         match &self.kind {
             Kind::Memory(_) => false,
+            Kind::Remote(remote) => remote.was_overtaken.get(),
             Kind::Foreign(foreign) => foreign.was_overtaken.get(),
         }
     }
@@ -347,31 +372,112 @@ pub(super) fn get<'py>(
     Ok(Answer::Value(hit.found.value, held))
 }
 
+/// The rights to store what is computed, by the tiers' places.
+#[derive(Default)]
+pub(super) struct Claims(SmallVec<[(usize, Claimed); 1]>);
+
+/// What there is to do about a missing value.
+pub(super) enum Claim<'py> {
+    /// Nothing: another process has computed it. What the first tier holds of it, if it was promoted there.
+    Value(Bound<'py, PyAny>),
+    /// Compute it.
+    Compute(Claims),
+}
+
+/// Take the rights to compute the value under `key` in the tiers that were asked for it. `refresh`: although
+/// there is one.
+pub(super) fn claim<'py>(
+    cache: &Bound<'py, PyAny>,
+    key: &Key,
+    asked: &Asked,
+    write: fn(Generation) -> Write,
+    refresh: bool,
+) -> PyResult<Claim<'py>> {
+    let mut claims = SmallVec::new();
+    let mut above = Vec::new();
+    for (place, tier) in all(cache)?.enumerate() {
+        let tier = tier?;
+        if let Some(asked) = asked.0.get(place) {
+            tier.set_since(asked, write);
+        }
+        if let Kind::Remote(remote) = &tier.kind {
+            match remote.claim(key, refresh)? {
+                Claiming::Compute(claim) => {
+                    claims.extend(claim.map(|claim| (place, claim)));
+                }
+                Claiming::Value(found) => {
+                    stack::promote(&above, key, &found)?;
+                    return Ok(Claim::Value(found.value));
+                }
+            }
+        }
+        above.push(tier);
+    }
+    Ok(Claim::Compute(Claims(claims)))
+}
+
+/// The tiers of a cache, or that one itself.
+fn all<'py>(
+    cache: &Bound<'py, PyAny>,
+) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
+    let several = TIERED_CACHE.holds_for(cache);
+    let tiers = several.then(|| in_order(cache)).transpose()?;
+    let single = (!several).then(|| AnyTier::of(cache.clone()));
+    Ok(tiers.into_iter().flatten().chain(single))
+}
+
+/// What became of a value that was computed.
+pub(super) enum Kept {
+    /// It is kept, as far as can be told. If `first` is all there is to the cache, what that holds.
+    As(Option<Held<Object>>),
+    /// A server refused it: the key was cleared meanwhile, by whichever process.
+    Overtaken,
+}
+
 /// Set `key` in every tier of a cache; in those that were asked, only if it was not cleared since.
-/// If `first` is all there is to the cache, what it holds then.
 pub(super) fn set<'py>(
     cache: &Bound<'py, PyAny>,
     key: &Key,
     value: &Bound<'py, PyAny>,
     asked: &Asked,
+    claims: Claims,
     write: fn(Generation) -> Write,
     first: Option<&Py<MemoryCache>>,
-) -> PyResult<Option<Held<Object>>> {
-    let as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
+) -> PyResult<Kept> {
+    let mut claims = claims.0.into_iter().peekable();
+    let mut as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
         let tier = tier?;
         if let Some(asked) = asked.0.get(place) {
             tier.set_since(asked, write);
         }
+        if let (Kind::Remote(remote), Some((_, claim))) =
+            (&tier.kind, claims.next_if(|(claimed, _)| *claimed == place))
+        {
+            remote.claim.replace(Some(claim));
+        }
         Ok(tier)
     };
     if TIERED_CACHE.holds_for(cache) {
-        stack::set(in_order(cache)?.enumerate().map(as_asked), key, value)?;
-        return Ok(None);
+        let tiers = in_order(cache)?.enumerate().map(as_asked);
+        if asked.has_remote() && asked.are_ours() {
+            if stack::fill(&tiers.collect::<PyResult<Vec<_>>>()?, key, value)? {
+                return Ok(Kept::Overtaken);
+            }
+        } else {
+            stack::set(tiers, key, value)?;
+        }
+        return Ok(Kept::As(None));
     }
     let tier = as_asked((0, AnyTier::of(cache.clone())))?;
     tier.set(key, value, None)?;
+    if let Kind::Remote(remote) = &tier.kind
+        && remote.was_overtaken.get()
+    {
+        return Ok(Kept::Overtaken);
+    }
     let held = tier.held();
-    Ok(held.and_then(|(cache, held)| first?.is(cache).then_some(held)))
+    let held = held.and_then(|(cache, held)| first?.is(cache).then_some(held));
+    Ok(Kept::As(held))
 }
 
 fn log_hit<'py>(missed: &[AnyTier<'py>], hit: &AnyTier<'py>) -> PyResult<()> {
@@ -392,7 +498,14 @@ fn in_order<'py>(
     cache: &Bound<'py, PyAny>,
 ) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
     let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-    Ok(caches.try_iter()?.map(|tier| AnyTier::of(tier?)))
+    let tiers = caches.try_iter()?.enumerate();
+    Ok(tiers.map(|(place, tier)| {
+        let tier = AnyTier::of(tier?)?;
+        if let Kind::Remote(remote) = &tier.kind {
+            remote.is_below.set(place > 0);
+        }
+        Ok(tier)
+    }))
 }
 
 /// `TieredCache.get`, for whatever has `caches`.

@@ -25,15 +25,41 @@ pub fn get<K: ?Sized, V, T: Tier<K, V>>(
     for tier in tiers {
         let tier = tier?;
         if let Some(found) = tier.get(key)? {
-            for (place, above) in missed.iter().enumerate() {
-                above.set(key, &found.value, found.remaining)?;
-                forget_overtaken(above, &missed[..place], key)?;
-            }
+            promote(missed, key, &found)?;
             return Ok(Some(Hit { found, tier }));
         }
         missed.push(tier);
     }
     Ok(None)
+}
+
+/// Write what was found to the tiers above.
+pub fn promote<K: ?Sized, V, T: Tier<K, V>>(
+    above: &[T],
+    key: &K,
+    found: &Found<V>,
+) -> Result<(), T::Error> {
+    for (place, tier) in above.iter().enumerate() {
+        tier.set(key, &found.value, found.remaining)?;
+        forget_overtaken(tier, &above[..place], key)?;
+    }
+    Ok(())
+}
+
+/// Set `key` in every tier, the lowest first: what that refuses is in none of those above. For tiers of which
+/// nobody can tell the order, and values that are computed. Whether it was refused.
+pub fn fill<K: ?Sized, V, T: Tier<K, V>>(
+    tiers: &[T],
+    key: &K,
+    value: &V,
+) -> Result<bool, T::Error> {
+    for tier in tiers.iter().rev() {
+        tier.set(key, value, None)?;
+        if tier.was_overtaken() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Set `key` in every tier, in order.
