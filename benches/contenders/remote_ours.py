@@ -2,16 +2,11 @@
 
 from typing import Any
 
-import quickcache
 from benches.address import Address
 from benches.contender import Cached, Client, Remote, Subject
-from benches.contenders import AbsentError
+from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
 
 FIVE_MINUTES = 300
-
-RedisCache: Any = getattr(quickcache, "RedisCache", None)
-if RedisCache is None:
-    raise AbsentError("this checkout has no RedisCache")
 
 
 def connect(address: Address) -> Client:
@@ -23,7 +18,7 @@ def connect(address: Address) -> Client:
     return Client(cache.get, put, cache.get_many, cache.close)
 
 
-def connected(address: Address) -> Any:
+def connected(address: Address) -> RedisCache:
     """Building a RedisCache does not talk to the server; here nobody is to pay for that later."""
     cache = RedisCache(address.url, timeout=FIVE_MINUTES)
     cache.ping()
@@ -31,14 +26,14 @@ def connected(address: Address) -> Any:
 
 
 def alone(address: Address, subject: Subject) -> Cached:
-    decorator = quickcache.get_quickcache(cache=connected(address))
+    decorator = get_quickcache(cache=connected(address))
     return Cached(decorator(list(subject.vary_on))(subject.function))
 
 
 def under_memory(address: Address, subject: Subject) -> Cached:
     """As documented: ten seconds in memory, five minutes in Redis."""
-    tiers = quickcache.TieredCache([quickcache.MemoryCache(), connected(address)])
-    decorator = quickcache.get_quickcache(cache=tiers, timeout=FIVE_MINUTES, memoize_timeout=10)
+    tiers = TieredCache([MemoryCache(), connected(address)])
+    decorator = get_quickcache(cache=tiers, timeout=FIVE_MINUTES, memoize_timeout=10)
     return Cached(decorator(list(subject.vary_on))(subject.function))
 
 
