@@ -6,7 +6,15 @@ import threading
 import pytest
 import redis
 
-from quickcache import CacheWithPresets, MemoryCache, QuickCacheHelper, RedisCache, TieredCache, get_quickcache
+from quickcache import (
+    CacheWithPresets,
+    MemoryCache,
+    QuickCacheHelper,
+    RedisCache,
+    TieredCache,
+    get_quickcache,
+    stats,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::quickcache.KeyCollisionWarning")
 
@@ -81,7 +89,6 @@ class TestAMiss:
         quickcache, cache = make()
         calls = []
 
-
         @quickcache(["x"])
         def function(x):
             calls.append(x)
@@ -152,7 +159,7 @@ class TestAMiss:
 class TestAClearDuringAComputation:
     @pytest.mark.parametrize("by", ["a client", "this process", "another cache"])
     def test_wins(self, make, prefix, client, shared, by):
-        quickcache, cache = make()
+        quickcache, _ = make()
         others = RedisCache(shared.server().url, key_prefix=prefix)
         values = ["old", "new"]
 
@@ -245,9 +252,7 @@ class TestAClearDuringAComputation:
         # Begun after the clear, which this process knows nothing of: it waits for the first.
         second = threading.Thread(target=lambda: found.append(function(1)))
         second.start()
-        import quickcache as package  # noqa: PLC0415
-
-        while package.stats(function)["waits"] == 0 and len(calls) == 1:
+        while stats(function)["waits"] == 0 and len(calls) == 1:
             pass
         cleared.set()
         first.join()
