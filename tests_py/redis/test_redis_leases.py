@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import time
 
 import pytest
 import redis
@@ -50,6 +51,11 @@ def make(request, shared, prefix, helper_class):
 def client(shared):
     with redis.Redis.from_url(shared.server().url) as client:
         yield client
+
+
+def wait_until(condition):
+    while not condition():
+        time.sleep(0.001)
 
 
 def key_of(prefix, function, *args):
@@ -230,7 +236,7 @@ class TestAClearDuringAComputation:
         assert function(1) == "old"
         assert function(1) == "new"
 
-    def test_has_those_who_wait_compute_for_themselves(self, make, prefix, client):
+    def test_has_the_next_of_those_who_wait_compute_for_the_rest(self, make, prefix, client):
         quickcache, _ = make()
         begun, cleared = threading.Event(), threading.Event()
         calls = []
@@ -249,15 +255,42 @@ class TestAClearDuringAComputation:
         first.start()
         assert begun.wait(30)
         client.delete(key_of(prefix, function, 1))
-        # Begun after the clear, which this process knows nothing of: it waits for the first.
-        second = threading.Thread(target=lambda: found.append(function(1)))
-        second.start()
-        while stats(function)["waits"] == 0 and len(calls) == 1:
-            pass
+        # Begun after the clear, which this process knows nothing of: they wait for the first.
+        others = [threading.Thread(target=lambda: found.append(function(1))) for _ in range(5)]
+        for other in others:
+            other.start()
+        wait_until(lambda: stats(function)["waits"] == 5)
         cleared.set()
-        first.join()
-        second.join()
-        assert found == ["new"]
+        for thread in (first, *others):
+            thread.join()
+        assert found == ["new"] * 5
+        assert calls == [1, 1]
+
+    def test_that_another_process_filled_first_is_read_by_those_who_wait(self, make, prefix, client):
+        quickcache, _ = make()
+        begun, stored = threading.Event(), threading.Event()
+        calls = []
+
+        @quickcache(["x"])
+        def function(x):
+            calls.append(x)
+            begun.set()
+            assert stored.wait(30)
+            return "mine"
+
+        found = []
+        first = threading.Thread(target=lambda: function(1))
+        first.start()
+        assert begun.wait(30)
+        client.set(key_of(prefix, function, 1), pickle.dumps("another's"))
+        others = [threading.Thread(target=lambda: found.append(function(1))) for _ in range(5)]
+        for other in others:
+            other.start()
+        stored.set()
+        for thread in (first, *others):
+            thread.join()
+        assert found == ["another's"] * 5
+        assert calls == [1]
 
 
 class TestARefresh:
