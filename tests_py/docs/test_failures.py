@@ -155,7 +155,7 @@ def running_replica(primary: Any) -> Iterator[Any]:
 
 @state("does not know the password")
 def wrong_password():
-    with running(password="right") as server:
+    with running(password="right") as server:  # noqa: S106  the server's
         yield of(server.url.replace("right", "wrong"))
 
 
