@@ -5,8 +5,12 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "redis"))  # redis_servers
 
 
 def pytest_configure():
@@ -37,6 +41,15 @@ def run_program(tmp_path):
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Real servers for all tests of this process. Whoever would harm one starts its own instead."""
+    from redis_servers.sharing import Shared  # takes packages that most tests do without
+
+    with ExitStack() as stack:
+        yield Shared(stack)
 
 
 @pytest.fixture(scope="session")

@@ -116,11 +116,9 @@ impl Gap {
         {
             return Ok(Some(value));
         }
-        if let Fill::Key(_) = &self.fill {
-            if logging::debug_enabled(py)? {
-                let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
-                logging::debug(py, "cache miss, calling {}", &name)?;
-            }
+        if matches!(self.fill, Fill::Key(_)) && logging::debug_enabled(py)? {
+            let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
+            logging::debug(py, "cache miss, calling {}", &name)?;
         }
         if !matches!(self.fill, Fill::ByHelper) {
             desk.computations.fetch_add(1, Relaxed);

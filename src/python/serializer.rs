@@ -150,6 +150,10 @@ impl Serializer {
 
     /// The value of bytes in its own format.
     pub(super) fn loads<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        if self.format == Format::Pickle && is_digits(bytes) {
+            let digits = PyString::from_bytes(py, bytes)?;
+            return py.get_type::<PyInt>().call1((digits,));
+        }
         let args = PyTuple::new(py, [PyBytes::new(py, bytes)])?;
         raw::call(
             self.loads.bind(py),
@@ -172,4 +176,10 @@ impl Serializer {
         visit.call(&self.dumps)?;
         visit.call(&self.loads)
     }
+}
+
+/// Whether these are digits, which no pickle begins with. Django writes integers of any size so.
+fn is_digits(bytes: &[u8]) -> bool {
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }

@@ -121,7 +121,7 @@ impl<'py> AnyTier<'py> {
             (Kind::Memory(memory), Some(cache)) if memory.cache.is(cache) => {
                 memory.write.set(write(asked.generation));
             }
-            (Kind::Remote(remote), None) => remote.write.set(write(asked.generation)),
+            (Kind::Remote(remote), None) => remote.set_since(write(asked.generation)),
             (Kind::Foreign(foreign), None) => foreign.write.set(write(asked.generation)),
             _ => {}
         }
@@ -283,7 +283,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 let held = cache.store(key, prepared, write);
                 *memory.held.borrow_mut() = held;
             }
-            Kind::Remote(remote) => remote.set(key, value)?,
+            Kind::Remote(remote) => remote.set(key, value, at_most)?,
             Kind::Foreign(foreign) => foreign.set(key, value)?,
         }
         Ok(())

@@ -200,7 +200,7 @@ impl<S: Server> RemoteTier<S> {
             return Ok(false);
         }
         let condition = lease.map_or(Condition::Always, Condition::Leased);
-        let kept = self.run(key, |server, until| {
+        let kept = self.run_further(key, |server, until| {
             server.set(key, bytes, life, condition, until)
         })?;
         let counter = if kept {
@@ -218,7 +218,7 @@ impl<S: Server> RemoteTier<S> {
         if self.undelivered.has(key) {
             return Ok(Leased::Unleased);
         }
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             // Twice: between the two steps, what was there may have gone.
             for _ in 0..2 {
                 let lease = new_lease()?;
@@ -251,7 +251,7 @@ impl<S: Server> RemoteTier<S> {
         if self.undelivered.has(key) {
             return Ok(Leased::Unleased);
         }
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             // Looked at first: most of those who ask wait for another, and ask again.
             if let Some(found) = server.get(key, true, until)? {
                 let Some(others) = Lease::of_placeholder(&found.bytes) else {
@@ -289,7 +289,7 @@ impl<S: Server> RemoteTier<S> {
 
     /// Give a right back that is not made use of, so that others need not wait.
     pub fn release(&self, key: &[u8], lease: &Lease) -> Result<bool, Failure> {
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             server.delete_if(key, Condition::Leased(lease), until)
         })
     }
@@ -305,7 +305,7 @@ impl<S: Server> RemoteTier<S> {
         if self.undelivered.has(key) {
             return Ok(None);
         }
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             let lease = new_lease()?;
             server.mark(key, &lease, Timeout::after(LEASE_LIFE), until)?;
             Ok(Some(lease))
@@ -514,6 +514,20 @@ impl<S: Server> RemoteTier<S> {
         done
     }
 
+    /// The same for a further step of a call, which is not taken after one that failed: so that a call waits for
+    /// one deadline, and not for one at each step.
+    fn run_further<T>(
+        &self,
+        key: &[u8],
+        ask: impl FnOnce(&S, Instant) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.breakers.is_troubled(|| self.server.shard(key)) {
+            self.counters.rejections.add(1);
+            return Err(away());
+        }
+        self.run(key, ask)
+    }
+
     fn note_failure(&self, failure: &Failure, shard: Shard) {
         self.counters.errors.add(1);
         if failure.kind == FailureKind::Timeout {
@@ -616,7 +630,8 @@ impl<S: Server> RemoteTier<S> {
     }
 }
 
-fn has_life(life: Timeout) -> bool {
+/// Whether a value with that life is kept at all.
+pub fn has_life(life: Timeout) -> bool {
     life.duration()
         .is_none_or(|life| life >= Duration::from_millis(1))
 }
@@ -629,6 +644,6 @@ fn new_lease() -> Result<Lease, Failure> {
 }
 
 fn away() -> Failure {
-    let text = "the server is not asked: it did not answer, and is probed until it does";
+    let text = "the server is not asked, since it did not answer";
     Failure::new(FailureKind::Away, text).unsent()
 }

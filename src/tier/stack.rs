@@ -46,16 +46,20 @@ pub fn promote<K: ?Sized, V, T: Tier<K, V>>(
     Ok(())
 }
 
-/// Set `key` in every tier, the lowest first: what that refuses is in none of those above. For tiers of which
-/// nobody can tell the order, and values that are computed. Whether it was refused.
+/// Set `key` in every tier, the lowest first. What that refuses, since the key was cleared, is in none of those
+/// above, nor is what they had. For tiers of which nobody can tell the order, and values that are computed.
+/// Whether it was refused.
 pub fn fill<K: ?Sized, V, T: Tier<K, V>>(
     tiers: &[T],
     key: &K,
     value: &V,
 ) -> Result<bool, T::Error> {
-    for tier in tiers.iter().rev() {
+    for (place, tier) in tiers.iter().enumerate().rev() {
         tier.set(key, value, None)?;
         if tier.was_overtaken() {
+            tiers[..place]
+                .iter()
+                .try_for_each(|tier| tier.delete(key))?;
             return Ok(true);
         }
     }

@@ -1,11 +1,15 @@
 """Every tier, through one fixture: a new tier joins the suite by one line in TIERS."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from quickcache import CacheWithPresets, ManualClock, MemoryCache, TieredCache
+
+sys.path.insert(0, str(Path(__file__).parent))  # contract_redis
 
 
 class DictTier:
@@ -38,6 +42,10 @@ class Subject(NamedTuple):
     """It has timeouts, touch, the *_many methods, clear and stats as well."""
     isolated: bool
     """What callers do to values does not show up in it."""
+    cure: str = "isolate=False"
+    """What it has to say of a value that cannot be pickled."""
+    rounds: int = 1_000
+    """How much each of several threads may do."""
 
 
 def _memory(**options: Any) -> Subject:
@@ -87,10 +95,51 @@ TIERS: dict[str, Callable[[], Subject]] = {
 }
 
 
-@pytest.fixture(params=TIERS)
+def _redis(name: str) -> Callable[[pytest.FixtureRequest], Subject]:
+    def make(request: pytest.FixtureRequest) -> Subject:
+        cache, advance = _cache_on(request, name)
+        return Subject(cache, advance, whole=True, isolated=True, **contract_redis.DIFFERENCES)
+
+    return make
+
+
+def _above_redis(request: pytest.FixtureRequest) -> Subject:
+    clock = ManualClock()
+    cache, advance = _cache_on(request, "valkey")
+    tier = TieredCache([MemoryCache(clock=clock), cache])
+
+    def advance_both(seconds: float) -> None:
+        clock.advance(seconds)
+        advance(seconds)
+
+    return Subject(tier, advance_both, whole=False, isolated=True, rounds=contract_redis.ROUNDS)
+
+
+def _cache_on(request: pytest.FixtureRequest, name: str) -> tuple[Any, Callable[[float], None]]:
+    return contract_redis.cache_on(request.getfixturevalue("shared").tier_server(name))
+
+
+# No server runs on Windows.
+ON_SERVERS: dict[str, Callable[[pytest.FixtureRequest], Subject]] = {}
+if sys.platform != "win32":
+    import contract_redis
+    from redis_servers.sharing import TIER_SERVERS
+
+    ON_SERVERS = {f"on {name}": _redis(name) for name in TIER_SERVERS}
+    ON_SERVERS |= {"tiered above redis": _above_redis}
+NOT_WHOLE = {"tiered above redis"}
+
+
+def _made(request: pytest.FixtureRequest) -> Subject:
+    if request.param in TIERS:
+        return TIERS[request.param]()
+    return ON_SERVERS[request.param](request)
+
+
+@pytest.fixture(params=[*TIERS, *ON_SERVERS])
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Each tier in turn, empty."""
-    return TIERS[request.param]()
+    return _made(request)
 
 
 @pytest.fixture
@@ -99,13 +148,24 @@ def tier(subject: Subject) -> Any:
     return subject.tier
 
 
-@pytest.fixture(params=[name for name, make in TIERS.items() if make().isolated])
-def isolated(request: pytest.FixtureRequest) -> Any:
+@pytest.fixture(params=[*(name for name, make in TIERS.items() if make().isolated), *ON_SERVERS])
+def isolated_subject(request: pytest.FixtureRequest) -> Subject:
     """Each tier that keeps values apart from their callers."""
-    return TIERS[request.param]().tier
+    return _made(request)
 
 
-@pytest.fixture(params=[name for name, make in TIERS.items() if make().whole])
+@pytest.fixture
+def isolated(isolated_subject: Subject) -> Any:
+    """The same, for those who need no more."""
+    return isolated_subject.tier
+
+
+@pytest.fixture(
+    params=[
+        *(name for name, make in TIERS.items() if make().whole),
+        *(name for name in ON_SERVERS if name not in NOT_WHOLE),
+    ]
+)
 def whole(request: pytest.FixtureRequest) -> Subject:
     """Each tier with the whole interface."""
-    return TIERS[request.param]()
+    return _made(request)

@@ -1,9 +1,6 @@
 """The servers' fixtures; on Windows, where none of the servers runs, there are no tests of this folder."""
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))  # redis_servers
 
 WINDOWS = sys.platform == "win32"
 collect_ignore_glob = ["test_*"] if WINDOWS else []
@@ -14,6 +11,5 @@ if not WINDOWS:
         program,
         proxy,
         server,
-        shared,
         shared_tier_server,
     )

@@ -244,11 +244,9 @@ class TestACluster:
 
 
 def test_every_shared_server_is_one_for_a_client_too(shared_tier_server, prefix):
-    client = shared_tier_server.client()
-    client.set(prefix + "k", "v", px=60_000)
+    shared_tier_server.client.set(prefix + "k", "v", px=60_000)
 
-    assert b"v" == client.get(prefix + "k")
-    client.close()
+    assert b"v" == shared_tier_server.client.get(prefix + "k")
 
 
 # The program tells the ports it has open, and waits to be ended.

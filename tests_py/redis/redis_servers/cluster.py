@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from .binaries import Program
 from .ports import HOST
-from .server import Server
+from .server import Server, config, quoted
 from .waiting import until
 
 PRIMARIES = 3
@@ -22,7 +22,7 @@ class Cluster:
         self.password = password
         settings = {"cluster-node-timeout": str(NODE_TIMEOUT), "cluster-replica-validity-factor": "0"}
         if password:
-            settings["masterauth"] = password
+            settings["masterauth"] = config(password)
         make = functools.partial(Server, program, password=password, settings=settings, cluster=True)
         self.nodes = [make() for _ in range(2 * PRIMARIES)]
         self._names: dict[str, Server] = {}
@@ -31,7 +31,7 @@ class Cluster:
     @property
     def url(self) -> str:
         places = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
-        return f"redis+cluster://{f':{self.password}@' if self.password else ''}{places}"
+        return f"redis+cluster://{f':{quoted(self.password)}@' if self.password else ''}{places}"
 
     def running(self) -> list[Server]:
         return [node for node in self.nodes if node.runs]

@@ -11,7 +11,7 @@ import hiredis
 
 from .binaries import Program
 from .ports import HOST
-from .server import Server
+from .server import Server, config, quoted
 from .waiting import until
 
 REPLICAS = 2
@@ -42,7 +42,9 @@ class Sentinels:
     @property
     def url(self) -> str:
         places = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{f':{self.password}@' if self.password else ''}{places}/{self.service}/0"
+        login = f":{quoted(self.password)}@" if self.password else ""
+        asking = f"?sentinel_password={quoted(self.sentinel_password)}" if self.sentinel_password else ""
+        return f"redis+sentinel://{login}{places}/{self.service}/0{asking}"
 
     def primary(self) -> Server:
         """Whom the first sentinel says to be the primary."""
@@ -119,7 +121,7 @@ class Sentinels:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            settings = {"masterauth": self.password} if self.password else {}
+            settings = {"masterauth": config(self.password)} if self.password else {}
             first = Server(self.program, password=self.password, settings=settings)
             self.servers.append(stack.enter_context(first))
             replicas = [
@@ -155,7 +157,7 @@ class Sentinels:
             f"sentinel parallel-syncs {self.service} {REPLICAS}",
         ]
         if self.password:
-            lines.append(f"sentinel auth-pass {self.service} {self.password}")
+            lines.append(f"sentinel auth-pass {self.service} {config(self.password)}")
         lines += [f"sentinel known-replica {self.service} {HOST} {one.port}" for one in self.servers[1:]]
         lines += [f"sentinel known-sentinel {self.service} {HOST} {port} {name}" for port, name in others]
         return lines

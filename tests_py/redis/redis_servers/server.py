@@ -88,7 +88,7 @@ class Server:
         return f"unix://{self._login()}{self.socket_path}?db=0"
 
     def url_of(self, user: User, port: int | None = None) -> str:
-        return f"redis://{_quoted(user.name)}:{_quoted(user.password)}@{HOST}:{port or self.port}/0"
+        return f"redis://{quoted(user.name)}:{quoted(user.password)}@{HOST}:{port or self.port}/0"
 
     @property
     def pid(self) -> int:
@@ -210,10 +210,10 @@ class Server:
     def _lines(self) -> Iterator[str]:
         yield f"port {self.port}"
         yield f"bind {HOST}"
-        yield f"unixsocket {_config(self.socket_path)}"
-        yield f"dir {_config(str(self.folder))}"
+        yield f"unixsocket {config(self.socket_path)}"
+        yield f"dir {config(str(self.folder))}"
         if self.password:
-            yield f"requirepass {_config(self.password)}"
+            yield f"requirepass {config(self.password)}"
         if self._sentinel is not None:
             yield from self._sentinel
             return
@@ -234,21 +234,21 @@ class Server:
 
     def _follow(self, primary: "Server") -> None:
         if primary.users:
-            self._options |= {"masteruser": TESTER.name, "masterauth": _config(TESTER.password)}
+            self._options |= {"masteruser": TESTER.name, "masterauth": config(TESTER.password)}
         elif primary.password:
-            self._options |= {"masterauth": _config(primary.password)}
+            self._options |= {"masterauth": config(primary.password)}
 
     def _login(self) -> str:
         if self.users:
-            return f"{_quoted(self.users[0].name)}:{_quoted(self.users[0].password)}@"
-        return f":{_quoted(self.password)}@" if self.password else ""
+            return f"{quoted(self.users[0].name)}:{quoted(self.users[0].password)}@"
+        return f":{quoted(self.password)}@" if self.password else ""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Part of a URL."""
     return quote(text, safe="")
 
 
-def _config(text: str) -> str:
+def config(text: str) -> str:
     """One word of a configuration file, whatever characters it has."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'
