@@ -173,6 +173,9 @@ impl Gap {
         };
         match tiered::claim(cache, key, &self.asked, write, how)? {
             Claim::Compute(claims) => {
+                if claims.are_apart {
+                    self.land_apart();
+                }
                 self.claims = claims;
                 Ok(None)
             }
