@@ -79,6 +79,8 @@ pub(super) enum Claiming<'py> {
     Value(Found<Bound<'py, PyAny>>),
     /// Compute it; store it, if that was granted.
     Compute(Option<Claimed>),
+    /// Compute it for the one who asks: nobody will say whether it was cleared meanwhile.
+    ComputeApart,
 }
 
 impl<'py> Remote<'py> {
@@ -173,6 +175,7 @@ impl<'py> Remote<'py> {
                 }),
                 Claim::Lease(lease) => Claiming::Compute(Some(claimed(key, lease))),
                 Claim::None => Claiming::Compute(None),
+                Claim::Unwatched => Claiming::ComputeApart,
             },
         )
     }

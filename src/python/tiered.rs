@@ -374,19 +374,23 @@ pub(super) fn get<'py>(
 
 /// The rights to store what is computed, by the tiers' places.
 #[derive(Default)]
-pub(super) struct Claims(SmallVec<[(usize, Claimed); 1]>);
+pub(super) struct Claims {
+    granted: SmallVec<[(usize, Claimed); 1]>,
+    /// Whether a tier granted none although it answered: what is computed is for nobody else.
+    pub(super) are_apart: bool,
+}
 
 impl Claims {
     /// Give them back.
     pub(super) fn release(self, py: Python<'_>) {
-        for (_, claimed) in self.0 {
+        for (_, claimed) in self.granted {
             claimed.release(py);
         }
     }
 
     /// For the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0
+        self.granted
             .iter()
             .try_for_each(|(_, claimed)| claimed.traverse(visit))
     }
@@ -408,7 +412,7 @@ pub(super) fn claim<'py>(
     write: fn(Generation) -> Write,
     how: How,
 ) -> PyResult<Claim<'py>> {
-    let mut claims = SmallVec::new();
+    let mut claims = Claims::default();
     let mut above = Vec::new();
     for (place, tier) in all(cache)?.enumerate() {
         let tier = tier?;
@@ -418,8 +422,9 @@ pub(super) fn claim<'py>(
         if let Kind::Remote(remote) = &tier.kind {
             match remote.claim(key, how)? {
                 Claiming::Compute(claim) => {
-                    claims.extend(claim.map(|claim| (place, claim)));
+                    claims.granted.extend(claim.map(|claim| (place, claim)));
                 }
+                Claiming::ComputeApart => claims.are_apart = true,
                 Claiming::Value(found) => {
                     stack::promote(&above, key, &found)?;
                     return Ok(Claim::Value(found.value));
@@ -428,7 +433,7 @@ pub(super) fn claim<'py>(
         }
         above.push(tier);
     }
-    Ok(Claim::Compute(Claims(claims)))
+    Ok(Claim::Compute(claims))
 }
 
 /// The tiers of a cache, or that one itself.
@@ -463,7 +468,7 @@ pub(super) fn set<'py>(
         .0
         .first()
         .is_some_and(|tier| write(tier.generation).replaces());
-    let mut claims = claims.0.into_iter().peekable();
+    let mut claims = claims.granted.into_iter().peekable();
     let mut as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
         let tier = tier?;
         if let Some(asked) = asked.0.get(place) {

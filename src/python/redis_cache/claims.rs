@@ -17,8 +17,10 @@ pub(in crate::python) enum Claim<'py> {
     Value(Fetched<'py>),
     /// Compute it, and store it under this lease.
     Lease(Lease),
-    /// Compute it, and do not store it.
+    /// Compute it, and do not store it: there was no answer.
     None,
+    /// The same: there was an answer, but no lease. Who clears the key meanwhile is not noticed.
+    Unwatched,
 }
 
 impl RedisCache {
@@ -40,7 +42,8 @@ impl RedisCache {
             };
             match answer {
                 Some(Leased::Lease(lease)) => return Ok(Claim::Lease(lease)),
-                Some(Leased::Unleased | Leased::Taken(_)) | None => return Ok(Claim::None),
+                Some(Leased::Unleased | Leased::Taken(_)) => return Ok(Claim::Unwatched),
+                None => return Ok(Claim::None),
                 Some(Leased::Value(Stored { bytes, remaining })) => {
                     match self.read(py, key, &bytes)? {
                         Some(value) if !value.is(py.Ellipsis()) => {
@@ -54,7 +57,7 @@ impl RedisCache {
                 }
             }
         }
-        Ok(Claim::None)
+        Ok(Claim::Unwatched)
     }
 
     /// Wait while another process computes the value of a full key. None: not any longer, or not at all.
