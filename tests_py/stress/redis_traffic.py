@@ -153,7 +153,7 @@ def mark(name, clearer, version, epoch):
             server.set(mark_of(name, clearer, version), 1)
             if epoch != TRUTH.epoch:  # it may have reached another server than the clear
                 server.delete(mark_of(name, clearer, version))
-    except redis.RedisError:
+    except (redis.RedisError, redis.exceptions.RedisClusterException):
         note("marks that failed")
 
 
