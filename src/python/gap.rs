@@ -255,11 +255,8 @@ impl Gap {
         }
         let held = match tiered::set(&cache, key, content, &self.asked, claims, write, first)? {
             Kept::As(held) => held,
-            Kept::Overtaken => {
-                // Those who wait may have come after the clear.
-                self.land_apart();
-                return Ok(());
-            }
+            // Those who wait may have come after the clear. The next of them is to see what is there by now.
+            Kept::Overtaken => return Ok(()),
         };
         self.land(content, held.as_ref())?;
         // Ellipsis is kept, as ever, and taken for nothing.

@@ -464,6 +464,10 @@ pub(super) fn set<'py>(
     write: fn(Generation) -> Write,
     first: Option<&Py<MemoryCache>>,
 ) -> PyResult<Kept> {
+    let replaces = asked
+        .0
+        .first()
+        .is_some_and(|tier| write(tier.generation).replaces());
     let mut claims = claims.granted.into_iter().peekable();
     let mut as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
         let tier = tier?;
@@ -480,7 +484,8 @@ pub(super) fn set<'py>(
     if TIERED_CACHE.holds_for(cache) {
         let tiers = in_order(cache)?.enumerate().map(as_asked);
         if asked.has_remote() && asked.are_ours() {
-            if stack::fill(&tiers.collect::<PyResult<Vec<_>>>()?, key, value)? {
+            let tiers = tiers.collect::<PyResult<Vec<_>>>()?;
+            if stack::fill(&tiers, key, value, replaces)? {
                 return Ok(Kept::Overtaken);
             }
         } else {

@@ -47,19 +47,20 @@ pub fn promote<K: ?Sized, V, T: Tier<K, V>>(
 }
 
 /// Set `key` in every tier, the lowest first. What that refuses, since the key was cleared, is in none of those
-/// above, nor is what they had. For tiers of which nobody can tell the order, and values that are computed.
-/// Whether it was refused.
+/// above; with `replaces`, nor is what they had. For tiers of which nobody can tell the order, and values that
+/// are computed. Whether it was refused.
 pub fn fill<K: ?Sized, V, T: Tier<K, V>>(
     tiers: &[T],
     key: &K,
     value: &V,
+    replaces: bool,
 ) -> Result<bool, T::Error> {
     for (place, tier) in tiers.iter().enumerate().rev() {
         tier.set(key, value, None)?;
         if tier.was_overtaken() {
-            tiers[..place]
-                .iter()
-                .try_for_each(|tier| tier.delete(key))?;
+            for above in tiers[..place].iter().filter(|_| replaces) {
+                above.delete(key)?;
+            }
             return Ok(true);
         }
     }

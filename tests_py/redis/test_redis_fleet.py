@@ -47,9 +47,7 @@ class TestOneComputesForAll:
             return "value"
 
         processes = [process(body) for _ in range(4)]
-        threads = [
-            threading.Thread(target=lambda call=call: found.append(call(1))) for call, _ in processes
-        ]
+        threads = [threading.Thread(target=lambda call=call: found.append(call(1))) for call, _ in processes]
         threads[0].start()
         assert begun.wait(30)
         for thread in threads[1:]:

@@ -2,11 +2,20 @@
 
 import pickle
 import threading
+import time
 
 import pytest
 import redis
 
-from quickcache import CacheWithPresets, MemoryCache, QuickCacheHelper, RedisCache, TieredCache, get_quickcache
+from quickcache import (
+    CacheWithPresets,
+    MemoryCache,
+    QuickCacheHelper,
+    RedisCache,
+    TieredCache,
+    get_quickcache,
+    stats,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::quickcache.KeyCollisionWarning")
 
@@ -42,6 +51,11 @@ def make(request, shared, prefix, helper_class):
 def client(shared):
     with redis.Redis.from_url(shared.server().url) as client:
         yield client
+
+
+def wait_until(condition):
+    while not condition():
+        time.sleep(0.001)
 
 
 def key_of(prefix, function, *args):
@@ -80,7 +94,6 @@ class TestAMiss:
     def test_takes_the_value_that_another_process_stored_in_between(self, make, prefix, client):
         quickcache, cache = make()
         calls = []
-
 
         @quickcache(["x"])
         def function(x):
@@ -152,7 +165,7 @@ class TestAMiss:
 class TestAClearDuringAComputation:
     @pytest.mark.parametrize("by", ["a client", "this process", "another cache"])
     def test_wins(self, make, prefix, client, shared, by):
-        quickcache, cache = make()
+        quickcache, _ = make()
         others = RedisCache(shared.server().url, key_prefix=prefix)
         values = ["old", "new"]
 
@@ -223,7 +236,7 @@ class TestAClearDuringAComputation:
         assert function(1) == "old"
         assert function(1) == "new"
 
-    def test_has_those_who_wait_compute_for_themselves(self, make, prefix, client):
+    def test_has_the_next_of_those_who_wait_compute_for_the_rest(self, make, prefix, client):
         quickcache, _ = make()
         begun, cleared = threading.Event(), threading.Event()
         calls = []
@@ -242,17 +255,42 @@ class TestAClearDuringAComputation:
         first.start()
         assert begun.wait(30)
         client.delete(key_of(prefix, function, 1))
-        # Begun after the clear, which this process knows nothing of: it waits for the first.
-        second = threading.Thread(target=lambda: found.append(function(1)))
-        second.start()
-        import quickcache as package  # noqa: PLC0415
-
-        while package.stats(function)["waits"] == 0 and len(calls) == 1:
-            pass
+        # Begun after the clear, which this process knows nothing of: they wait for the first.
+        others = [threading.Thread(target=lambda: found.append(function(1))) for _ in range(5)]
+        for other in others:
+            other.start()
+        wait_until(lambda: stats(function)["waits"] == 5)
         cleared.set()
-        first.join()
-        second.join()
-        assert found == ["new"]
+        for thread in (first, *others):
+            thread.join()
+        assert found == ["new"] * 5
+        assert calls == [1, 1]
+
+    def test_that_another_process_filled_first_is_read_by_those_who_wait(self, make, prefix, client):
+        quickcache, _ = make()
+        begun, stored = threading.Event(), threading.Event()
+        calls = []
+
+        @quickcache(["x"])
+        def function(x):
+            calls.append(x)
+            begun.set()
+            assert stored.wait(30)
+            return "mine"
+
+        found = []
+        first = threading.Thread(target=lambda: function(1))
+        first.start()
+        assert begun.wait(30)
+        client.set(key_of(prefix, function, 1), pickle.dumps("another's"))
+        others = [threading.Thread(target=lambda: found.append(function(1))) for _ in range(5)]
+        for other in others:
+            other.start()
+        stored.set()
+        for thread in (first, *others):
+            thread.join()
+        assert found == ["another's"] * 5
+        assert calls == [1]
 
 
 class TestARefresh:

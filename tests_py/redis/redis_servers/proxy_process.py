@@ -137,28 +137,22 @@ class Proxy:
             _abort(client)
             return
         self.links[task] = client
+        server = None
+        pumps: set[asyncio.Task[None]] = set()
         try:
             answers, server = await self.reach()
+            pumps.add(asyncio.create_task(pump(self.requests, reader, server)))
+            pumps.add(asyncio.create_task(pump(self.replies, answers, client)))
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
-            _abort(client)
-            del self.links[task]
-            return
-        try:
-            pumps = {
-                asyncio.create_task(pump(self.requests, reader, server)),
-                asyncio.create_task(pump(self.replies, answers, client)),
-            }
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for one in pumps:
-                    one.cancel()
+            _abort(client)  # the server is not there
         finally:
             del self.links[task]
-            for writer in (client, server):
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
+            for one in pumps:
+                one.cancel()
+            client.close()
+            if server:
+                server.close()
 
     async def reach(self) -> tuple[StreamReader, StreamWriter]:
         if isinstance(self.target, str):
@@ -214,5 +208,6 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 
 
 def _abort(writer: StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+    with contextlib.suppress(OSError):  # the peer may have broken it already
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
     writer.transport.abort()
