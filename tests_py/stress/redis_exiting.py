@@ -23,7 +23,8 @@ LIMIT = 60  # seconds after which the process hangs
 draw = random.Random(int(sys.argv[1]))
 URLS = json.loads(sys.argv[2])
 logging.getLogger("quickcache").addHandler(logging.NullHandler())  # else warnings go to stderr
-live = RedisCache(URLS["live"], key_prefix="exit:", deadline=8)
+# Keys of its own: who died at a computation is waited for by the next.
+live = RedisCache(URLS["live"], key_prefix=f"exit {sys.argv[1]}:", deadline=8)
 hole = RedisCache(URLS["hole"], deadline=0.1)
 endless = RedisCache(URLS["hole"], deadline=3_600)  # whose calls end with the process
 gone = RedisCache(URLS["gone"])

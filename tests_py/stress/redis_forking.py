@@ -31,7 +31,9 @@ is_over = threading.Event()
 
 def client():
     # A deadline that no load of this machine makes the server miss.
-    return RedisCache(SETTINGS["url"], key_prefix="fork:", deadline=8, on_error="raise", **SETTINGS["options"])
+    return RedisCache(
+        SETTINGS["url"], key_prefix="fork:", deadline=8, on_error="raise", **SETTINGS["options"]
+    )
 
 
 CACHE = client()
@@ -114,7 +116,7 @@ def outcome_of(fork, number):
         try:
             child(number)
             code = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001  its exit code tells
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)

@@ -50,7 +50,7 @@ def change(name):
 
 
 def connections():
-    """This process's connections to the server, by numbers that no other socket has. None but on Linux."""
+    """What connects this process to the server, by numbers that no other socket has. None but on Linux."""
     table = Path("/proc/self/net/tcp")
     if not table.exists():
         return []
@@ -61,8 +61,8 @@ def connections():
 
 def files():
     """What this process has open."""
-    for file in os.listdir("/proc/self/fd"):
+    for file in Path("/proc/self/fd").iterdir():
         try:
-            yield os.readlink(f"/proc/self/fd/{file}")
+            yield str(file.readlink())
         except FileNotFoundError:  # closed meanwhile
             continue

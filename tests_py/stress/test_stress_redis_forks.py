@@ -1,4 +1,4 @@
-"""Children of a process that reads from a server disturb nobody's replies, and leave no connections behind."""
+"""Children of a process that reads from a server disturb nobody's replies, and leave no connections."""
 
 import contextlib
 import json

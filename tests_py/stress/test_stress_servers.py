@@ -122,8 +122,11 @@ class TestUWSGI:
         else:
             command += ["--max-requests", str(max(wanted // 20, 50)), "--min-worker-lifetime", "0"]
         server = start(command, {"SERVED_BUSY": "memory"} if hooks and not lazy else {})
-        # A worker that is not there yet loses signals, and then the end of uWSGI takes a minute.
-        server.is_ready = lambda worker: f"accepts {worker.pid}\n" in server.told()
+        # A worker that is not there yet loses signals, and then the end of uWSGI takes a minute. A signal
+        # ends one that waits for its hook.
+        server.is_ready = lambda worker: (
+            f"accepts {worker.pid}\n" in server.told() and not servers.children_of(worker)
+        )
         server.await_workers()
 
         def replace_one():
