@@ -645,6 +645,14 @@ pub(super) fn refusal(error: &ServerError) -> Failure {
         _ => match error.code() {
             "NOAUTH" | "WRONGPASS" => FailureKind::LogIn,
             "BUSY" => FailureKind::NotReady,
+            // Said to each new connection, until others are closed.
+            "ERR"
+                if error
+                    .details()
+                    .is_some_and(|text| text.starts_with("max number of clients")) =>
+            {
+                FailureKind::NotReady
+            }
             _ => FailureKind::Refused,
         },
     };

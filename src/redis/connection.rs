@@ -160,7 +160,13 @@ fn unreadable(error: &redis::RedisError) -> Failure {
         redis::ErrorKind::Io => FailureKind::Unreachable,
         _ => FailureKind::Protocol,
     };
-    Failure::new(kind, format!("the server's answer cannot be read: {error}"))
+    let text = error.to_string();
+    // The parser goes on about what it would have accepted.
+    let problem = text.lines().next().unwrap_or_default();
+    Failure::new(
+        kind,
+        format!("the server's answer cannot be read: {problem}"),
+    )
 }
 
 fn is_primary(reply: &Value) -> bool {
