@@ -65,11 +65,30 @@ mod portable {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use portable::{coarse_now, coarse_tick, precise_now};
 
-/// Close a socket that this process inherited from the one that opened it.
+/// What an open file or socket is, whatever its number: its device and its place there. None if it is not open.
 #[cfg(unix)]
-pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd) {
-    // SAFETY: whoever had the number for its own is not in this process: a thread of the parent.
-    let _code = unsafe { libc::close(descriptor) };
+pub(crate) fn identity(descriptor: std::os::fd::RawFd) -> Option<(u64, u64)> {
+    let mut found = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: a place for what is found; a number that is not open is an error and nothing else.
+    let code = unsafe { libc::fstat(descriptor, found.as_mut_ptr()) };
+    if code != 0 {
+        return None;
+    }
+    // SAFETY: filled in, since the call succeeded.
+    let found = unsafe { found.assume_init() };
+    // How wide they are depends on the platform.
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+    Some((found.st_dev as u64, found.st_ino as u64))
+}
+
+/// Close a socket that this process inherited from the one that opened it; nothing else that has its number by
+/// now, since a daemon closes all that it inherited, and opens files of its own.
+#[cfg(unix)]
+pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd, was: Option<(u64, u64)>) {
+    if was.is_some() && identity(descriptor) == was {
+        // SAFETY: whoever had the number for its own is not in this process: a thread of the parent.
+        let _code = unsafe { libc::close(descriptor) };
+    }
 }
 
 /// Have these called around every fork of this process, whoever forks.

@@ -12,7 +12,6 @@ use super::connection::{Connection, Role};
 use super::stream::Descriptor;
 use crate::gate;
 use crate::sync::Mutex;
-use crate::sys;
 use crate::tier::server::{Failure, FailureKind};
 
 /// Connections that are kept while nobody uses them.
@@ -103,7 +102,7 @@ impl Node {
             std::mem::forget(connection);
         }
         for descriptor in open {
-            sys::close_inherited(descriptor.0);
+            descriptor.close_inherited();
         }
     }
 }
