@@ -1,10 +1,10 @@
 # Thin: what a target does is in tools/dev.py.
 # PYTHON restricts the interpreters: `make test PYTHON="3.11 3.13"`, or commands or paths.
 # ARGS goes to pytest: `make test-python ARGS="-k keys"`, or to the benchmarks:
-# `make bench ARGS="--only hot zipf"`, `make bench-instructions ARGS=--record`.
+# `make bench ARGS="--only hot zipf"`, `make bench-redis ARGS=--quick`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-instructions bench-docs soak clean
+.PHONY: help demo test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -68,10 +68,13 @@ bench: ## time quickcache and its peers against each other, on the interpreter P
 bench-quick: ## the same in about a minute: only what the targets need
 	$(dev)
 
+bench-redis: ## time RedisCache and its peers against each other, with a server of its own
+	$(dev)
+
 bench-instructions: ## count the instructions of a hit; fails if there are more than recorded
 	$(dev)
 
-bench-docs: ## make docs/benchmarks.md of the last results of `make bench`
+bench-docs: ## make pages in docs/ of the last results of `make bench` and `make bench-redis`
 	$(dev)
 
 soak: ## everything at once for MINUTES (10), on the interpreter PYTHON: wrong values, memory growth

@@ -1,6 +1,7 @@
 """Results as SVG charts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +20,96 @@ OURS_COLOUR, PEERS_COLOUR = "#c2410c", "#94a3b8"
 ASIDES = ("the loop alone", "the clock alone")
 
 
+@dataclass(frozen=True)
+class Chart:
+    """One race as bars, or several of them, by their labels, as lines across something."""
+
+    name: str
+    title: str
+    races: str | Mapping[str, str]
+    across: str = ""
+    logarithmic: bool = True
+
+
+SIZES = {"50 B": "50", "1 KB": "1k", "100 KB": "100k"}
+
+CHARTS = [
+    Chart("hot", "Hot hit of an int", "hot/int"),
+    Chart(
+        "sets",
+        "Hits of many keys in random order",
+        {"1": "sets/1", "1k": "sets/1k", "10k": "sets/10k", "100k": "sets/100k"},
+        "keys",
+    ),
+    Chart(
+        "latency",
+        "Latency of single hits",
+        {f"p{percent}": f"latency/p{percent}" for percent in (50, 90, 99, 99.9, 99.99)},
+        "percentile",
+    ),
+    Chart(
+        "threads",
+        "A call's time with several threads",
+        {str(count): f"threads/{count}" for count in (1, 2, 4)},
+        "threads",
+    ),
+    Chart(
+        "memory",
+        "Memory per entry",
+        {f"{size}k": f"memory/{size}000" for size in (10, 20, 40, 80, 160, 320)},
+        "entries",
+        logarithmic=False,
+    ),
+    Chart("zipf", "A cache that is too small, under Zipf's law", "zipf", logarithmic=False),
+    Chart("get", "A hit of one thread, a dict, TCP", "get/dict TCP", logarithmic=False),
+    Chart(
+        "threaded", "Eight threads, a hit's share of the time, TCP", "threaded/dict TCP", logarithmic=False
+    ),
+    Chart(
+        "get-sizes",
+        "Hits of one thread by the size of the value, TCP",
+        {label: f"get/{size} TCP" for label, size in SIZES.items()},
+        "value",
+    ),
+    Chart(
+        "threaded-sizes",
+        "Hits of eight threads by the size of the value, TCP",
+        {label: f"threaded/{size} TCP" for label, size in SIZES.items()},
+        "value",
+    ),
+    Chart("many", "get_many of a hundred dicts, TCP", "many/TCP", logarithmic=False),
+    Chart("reads", "Commands per read of the server, eight threads, TCP", "reads/TCP", logarithmic=False),
+    Chart("story", "16,159 calls", "story"),
+]
+
+
 def draw(result: Mapping[str, Any], folder: Path) -> list[tuple[str, str]]:
     """Draw what was measured; the names of the files with what each shows."""
     races = by_name([Race.of_json(race) for race in result["races"]])
     tag = result["facts"]["python_tag"]
     drawn: list[tuple[str, str]] = []
-
-    def save(name: str, title: str) -> None:
-        file = f"{tag}-{name}.svg"
+    for chart in CHARTS:
+        if not plotted(chart, races):
+            continue
+        file = f"{tag}-{chart.name}.svg"
         plt.tight_layout()
         plt.savefig(folder / file, metadata={"Date": None})
         plt.close()
-        drawn.append((file, f"{title}, Python {tag}"))
-
-    if "hot/int" in races:
-        bars(races["hot/int"], logarithmic=True)
-        save("hot", "Hot hit of an int")
-    sizes = {"1": "sets/1", "1k": "sets/1k", "10k": "sets/10k", "100k": "sets/100k"}
-    percents = {f"p{percent}": f"latency/p{percent}" for percent in (50, 90, 99, 99.9, 99.99)}
-    counts = {str(count): f"threads/{count}" for count in (1, 2, 4)}
-    entries = {
-        f"{size // 1000}k": f"memory/{size}" for size in (10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
-    }
-    for name, title, by_label, across, logarithmic in (
-        ("sets", "Hits of many keys in random order", sizes, "keys", True),
-        ("latency", "Latency of single hits", percents, "percentile", True),
-        ("threads", "A call's time with several threads", counts, "threads", True),
-        ("memory", "Memory per entry", entries, "entries", False),
-    ):
-        chosen = {label: races[race] for label, race in by_label.items() if race in races}
-        if len(chosen) > 1:
-            lines(chosen, across, logarithmic=logarithmic)
-            save(name, title)
-    if "zipf" in races:
-        bars(races["zipf"], logarithmic=False)
-        save("zipf", "A cache that is too small, under Zipf's law")
+        drawn.append((file, f"{chart.title}, Python {tag}"))
     return drawn
+
+
+def plotted(chart: Chart, races: Mapping[str, Race]) -> bool:
+    """Whether there is enough for a chart; if so, it has been plotted."""
+    if isinstance(chart.races, str):
+        if chart.races not in races:
+            return False
+        bars(races[chart.races], logarithmic=chart.logarithmic)
+        return True
+    chosen = {label: races[race] for label, race in chart.races.items() if race in races}
+    if len(chosen) > 1:
+        lines(chosen, chart.across, logarithmic=chart.logarithmic)
+    return len(chosen) > 1
 
 
 def bars(race: Race, *, logarithmic: bool) -> None:
@@ -66,7 +121,7 @@ def bars(race: Race, *, logarithmic: bool) -> None:
     highs = [spreads[name].high - spreads[name].middle for name in names]
     _, axes = plt.subplots(figsize=(7, 0.6 + 0.3 * len(names)))
     found = axes.barh(names, middles, xerr=[lows, highs], color=[colour(name) for name in names])
-    axes.bar_label(found, labels=[f"{middle:,.0f}" for middle in middles], padding=4)
+    axes.bar_label(found, labels=list(map(rounded, middles)), padding=4)
     axes.set_xlabel(race.unit)
     if logarithmic:
         axes.set_xscale("log")
@@ -74,6 +129,10 @@ def bars(race: Race, *, logarithmic: bool) -> None:
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.margins(x=0.15)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"  # noqa: PLR2004  two digits
 
 
 def lines(races: Mapping[str, Race], across: str, *, logarithmic: bool) -> None:

@@ -1,8 +1,10 @@
-"""What takes part in a benchmark: a library, and how a function is cached with it."""
+"""What takes part in a benchmark: a library, and how a function is cached with it, or a server asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from benches.address import Address
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,32 @@ class Contender:
     expires: bool = True
 
 
-def tagged(contenders: list[Contender], *tags: str) -> list[Contender]:
+@dataclass(frozen=True)
+class Client:
+    """A cache at a server, connected."""
+
+    get: Callable[[str], Any]  # None for what is not there
+    put: Callable[[str, Any, int | None], Any]  # with the life of the value in seconds or None
+    get_many: Callable[[list[str]], Any]  # a dict of what is there
+    close: Callable[[], object]
+    # For coroutine functions: what runs a coroutine to its end.
+    complete: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One way to use a cache at a server. ValueError if it cannot connect to such an address."""
+
+    name: str
+    connect: Callable[[Address], Client]
+    tags: frozenset[str] = field(default_factory=frozenset)
+    # Ways to cache a function with it, each under a name of its own.
+    decorators: Mapping[str, Callable[[Address, Subject], Cached]] = field(default_factory=dict)
+
+
+Entrant = TypeVar("Entrant", Contender, Remote)
+
+
+def tagged(contenders: list[Entrant], *tags: str) -> list[Entrant]:
     """The contenders with at least one of these tags."""
     return [one for one in contenders if one.tags & set(tags)]

@@ -4,8 +4,9 @@ Python specialises byte code where it runs. In a loop shared by contenders, they
 each other.
 """
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -55,6 +56,32 @@ def swept(statement: str, names: Mapping[str, Any], keys: list[Any]) -> Sample:
         "return clock() - start",
     ]
     sample: Sample = compiled(lines, {**names, "keys": keys, **CLOCK}, "n")
+    return sample
+
+
+def by_threads(statement: str, names_of_each: Sequence[Mapping[str, Any]]) -> Sample:
+    """A statement's turns shared out among threads: from the first one's start to the last one's end."""
+    lines = [
+        "barrier.wait()",
+        "start = clock()",
+        "for _ in repeat(None, n):",
+        f"    {statement}",
+        "spans.append((start, clock()))",
+    ]
+    # A loop of its own for each, as threads have that run different parts of a program.
+    loops = [compiled(lines, {**names, **CLOCK}, "n, barrier, spans") for names in names_of_each]
+
+    def sample(n: int) -> int:
+        spans: list[tuple[int, int]] = []
+        barrier = threading.Barrier(len(loops))
+        each = -(-n // len(loops))
+        threads = [threading.Thread(target=loop, args=(each, barrier, spans)) for loop in loops]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return max(end for _, end in spans) - min(start for start, _ in spans)
+
     return sample
 
 

@@ -29,6 +29,20 @@ SUBJECTS = {
         "Memory",
         "By how much a process grows per entry, keys included; values are ints that Python has anyway.",
     ),
+    "get": ("Hits of one thread", "One value asked for again and again."),
+    "threaded": (
+        "Hits of eight threads",
+        "Eight threads, each with a key of its own: the time of all, divided by the hits.",
+    ),
+    "reads": (
+        "Commands per read",
+        "While eight threads ask for dicts: how many commands the server found in one read of a socket.",
+    ),
+    "many": ("A hundred values at once", "get_many with 100 keys of dicts."),
+    "story": (
+        "16,159 calls",
+        "The calls of one function, and all values in Redis already but none in memory.",
+    ),
 }
 
 MARKS = {
@@ -80,7 +94,8 @@ def targets(verdicts: Iterable[Mapping[str, Any]]) -> str:
     rows = []
     for row in verdicts:
         sign = "≥" if row["at_least"] else "≤"
-        limits = [f"{sign} {number(row[limit])}x" for limit in ("commit", "stretch")]
+        given = (row["commit"], row["stretch"])
+        limits = ["-" if limit is None else f"{sign} {number(limit)}x" for limit in given]
         measured = row["ratio"] is not None
         figure = f"{number(row['ratio'])}x" if measured else "-"
         half = f"{number(row['low'])} to {number(row['high'])}" if measured else "-"
@@ -96,7 +111,7 @@ def subjects(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if chosen:
             yield (
                 title,
-                f"{said} In {chosen[0].unit}; in brackets, the peer's time over ours.",
+                f"{said} In {chosen[0].unit}; in brackets, the peer's figure over ours.",
                 matrix(chosen),
             )
 

@@ -27,5 +27,5 @@ class Race:
 Races = Mapping[str, Race]
 
 
-def by_name(races: list[Race]) -> Races:
+def by_name(races: list[Race]) -> dict[str, Race]:
     return {race.name: race for race in races}

@@ -63,10 +63,12 @@ class Target:
     what: str
     measure: Measure
     commit: float
-    stretch: float
+    stretch: float | None = None
     at_least: bool = False  # times faster; otherwise the ratio is to be at most the limit
 
-    def keeps(self, ratio: float, limit: float) -> bool:
+    def keeps(self, ratio: float, limit: float | None) -> bool:
+        if limit is None:
+            return False
         return ratio >= limit if self.at_least else ratio <= limit
 
 
@@ -127,7 +129,7 @@ class Verdict:
 
     what: str
     commit: float
-    stretch: float
+    stretch: float | None
     at_least: bool
     ratio: float | None
     low: float | None
@@ -138,7 +140,7 @@ class Verdict:
         return asdict(self)
 
 
-def verdicts(races: dict[str, Race], targets: list[Target] = TARGETS) -> Iterator[Verdict]:
+def verdicts(races: dict[str, Race], targets: list[Target]) -> Iterator[Verdict]:
     """Each row's median ratio with its quartiles, and which limit it keeps."""
     for row in targets:
         limits = (row.what, row.commit, row.stretch, row.at_least)

@@ -57,6 +57,8 @@ fn a_compressed_payload_that_was_cut_is_not_read_as_another() {
                 // All is there but (a part of) the mark that LZ4 ends a frame with.
                 Ok(whole) => assert!(*whole == text() && length >= frame.len() - 4, "{length}"),
             }
+            // What was left half read is no matter to the next value.
+            assert_eq!(text(), *read(&plain(), &whole).unwrap(), "{length}");
         }
         let longer = envelope(compression as u8, 2, &[frame, b"x"].concat());
         assert_eq!(Err(Undecodable::Corrupt), read(&plain(), &longer));
@@ -223,8 +225,10 @@ fn a_bomb_is_refused_in_little_more_memory_than_a_value_may_take() {
     let before = peaks();
     let read = codec.decode(b"k", &bomb, Format::Pickle, NOW);
     let after = peaks();
+    // Not the payload: a gigabyte of it is no message.
+    let read = read.map(|found| found.payload.len());
     let taken = std::array::from_fn::<_, 2, _>(|which| after[which] - before[which]);
-    println!("{chosen}: {:?}, {taken:?}", read.as_ref().err());
+    println!("{chosen}: {read:?}, {taken:?}");
     // What does not hold what it says need not be read so far.
     let is_true = chosen.ends_with("honest") || chosen.ends_with("silent");
     let is_too_large = matches!(read, Err(Undecodable::TooLarge { .. }));

@@ -69,6 +69,33 @@ fn the_first_leads_and_the_others_get_what_it_publishes() {
 }
 
 #[test]
+fn who_boards_a_flight_that_is_closing_looks_for_the_value_itself() {
+    let flights = Arc::new(Numbers::default());
+    let leader = lead(board(&flights, 1));
+    let (seated, seats) = signal();
+    let in_time = waiter(&flights, 1, &seated);
+    seats.recv().unwrap();
+    leader.begin_closing();
+    let late = waiter(&flights, 1, &seated);
+    seats.recv().unwrap();
+    leader.land(|| Outcome::Value(7));
+    assert_eq!(Some(Outcome::Value(7)), in_time.join().unwrap());
+    assert_eq!(Some(Outcome::Apart), late.join().unwrap());
+}
+
+#[test]
+fn who_boards_a_flight_that_is_closing_and_fails_may_lead() {
+    let flights = Arc::new(Numbers::default());
+    let leader = lead(board(&flights, 1));
+    leader.begin_closing();
+    let (seated, seats) = signal();
+    let late = waiter(&flights, 1, &seated);
+    seats.recv().unwrap();
+    drop(leader);
+    assert_eq!(Some(Outcome::Failed), late.join().unwrap());
+}
+
+#[test]
 fn of_fifty_threads_one_computes() {
     let flights = Arc::new(Numbers::default());
     let computed = Arc::new(AtomicUsize::new(0));

@@ -577,13 +577,19 @@ def bench_quick(*arguments: str) -> None:
     bench("--quick", *arguments)
 
 
+def bench_redis(*arguments: str) -> None:
+    bench("--suite", "redis", *arguments)
+
+
 def bench_instructions(*arguments: str) -> None:
     in_bench("benches.instructions", *arguments)
 
 
 def bench_docs(*arguments: str) -> None:
     python = environment("charts", preferred(), "charts")
-    full = [file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?", file.stem)]
+    full = [
+        file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?(-redis)?", file.stem)
+    ]
     run(python, "-m", "benches.page", *(arguments or sorted(full)))
 
 
@@ -609,6 +615,7 @@ COMMANDS = {
     "sdist": source,
     "bench": bench,
     "bench-quick": bench_quick,
+    "bench-redis": bench_redis,
     "bench-instructions": bench_instructions,
     "bench-docs": bench_docs,
     "clean": clean,

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from benches.contender import Contender
+from benches.contender import Contender, Remote
 from benches.result import Race
 from benches.scenarios import (
     arguments,
     hot,
     latency,
     memory,
+    remote_hits,
+    remote_many,
+    remote_story,
     threads,
     values,
     working_sets,
@@ -29,5 +32,13 @@ SCENARIOS: dict[str, Scenario] = {
     "memory": memory.races,
 }
 
+RemoteScenario = Callable[[Plan, list[Remote]], Iterator[Race]]
+
+REMOTE_SCENARIOS: dict[str, RemoteScenario] = {
+    "remote_hits": remote_hits.races,
+    "remote_many": remote_many.races,
+    "remote_story": remote_story.races,
+}
+
 # Those that would measure something else on a single processor.
-NEED_PROCESSORS = {"threads"}
+NEED_PROCESSORS = {"threads", *REMOTE_SCENARIOS}

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from types import EllipsisType, FunctionType
 from os import PathLike
+from types import EllipsisType, FunctionType
 from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict, final, type_check_only
 
 from typing_extensions import disjoint_base
@@ -277,18 +277,19 @@ class RedisCache:
     plain URLs, the primary and its replicas, which are read from. Nothing is connected before it is used.
 
     `timeout` is the life of a value that is set without one: seconds, a timedelta, or None for ever.
-    `key_prefix` goes before each key. `serializer` is 'pickle', 'json', 'msgpack' or an object with `dumps`
-    and `loads`; integers of 64 bits are digits with each. `compression` ('zstd' or 'lz4') is for values of more
-    than `compress_above` bytes. With `signing_keys` (str or bytes, at least 16 bytes each), values are signed
-    by the first, and only those signed by one of them are read. Values of more than `max_value_bytes` are not
-    kept.
+    `key_prefix` goes before each key. `serializer` is 'pickle', 'json', 'msgpack' or an object with
+    `dumps` and `loads`; integers of 64 bits are digits with each. `compression` ('zstd' or 'lz4') is for
+    values of more than `compress_above` bytes. With `signing_keys` (str or bytes, at least 16 bytes
+    each), values are signed by the first, and only those signed by one of them are read. Values of more
+    than `max_value_bytes` are not kept.
 
-    Each operation takes `deadline` seconds at most. If the server does not do what is asked of it, what is read
-    is missing and what is written is not kept; with `on_error='raise'`, CacheUnavailableError is raised.
-    `leases=False` has values of decorated functions stored although a clear may have come meanwhile.
+    Each operation takes `deadline` seconds at most. If the server does not do what is asked of it, what
+    is read is missing and what is written is not kept; with `on_error='raise'`, CacheUnavailableError is
+    raised. `leases=False` has values of decorated functions stored although a clear may have come
+    meanwhile.
 
-    The options that begin with `ssl_` are those of redis-py. ValueError and TypeError for arguments outside of
-    this; nothing that is raised or shown names a password.
+    The options that begin with `ssl_` are those of redis-py. ValueError and TypeError for arguments
+    outside of this; nothing that is raised or shown names a password.
     """
 
     def __new__(

@@ -135,8 +135,8 @@ def refuse_unshared(cache: Any) -> None:
         if isinstance(within, _native.RedisCache) and within.leases:
             return
     raise ValueError(
-        "single_flight='fleet' needs a RedisCache among the tiers, with leases: by these, processes know what "
-        "others compute. Give one, or single_flight=True for the threads of one process"
+        "single_flight='fleet' needs a RedisCache among the tiers, with leases: by these, processes know "
+        "what others compute. Give one, or single_flight=True for the threads of one process"
     )
 
 

@@ -7,7 +7,18 @@ protocols describe how it behaves.
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from types import EllipsisType
-from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeAlias, TypedDict, TypeVar, overload
+from typing import (
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    overload,
+)
 
 from ._source import KeyFormat
 from ._tiers import Tier, Timeout
@@ -29,7 +40,7 @@ class _Common(TypedDict, total=False):
     timeout: Timeout | EllipsisType
     memoize_timeout: Timeout | EllipsisType
     key_format: KeyFormat
-    single_flight: bool | EllipsisType
+    single_flight: bool | Literal["fleet"] | EllipsisType
     flight_wait: float | timedelta | EllipsisType
 
 

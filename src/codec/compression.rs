@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 
 use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
-use zstd::zstd_safe::{self, DCtx, DParameter, ResetDirective};
+use zstd::zstd_safe::{self, DCtx, DParameter};
 
 use super::Undecodable;
 use crate::error::Error;
@@ -151,8 +151,7 @@ fn read_zstd(rest: &mut &[u8], size: Option<usize>, most: usize) -> io::Result<V
                 none.insert(context)
             }
         };
-        // The last value may have ended in the middle of a frame.
-        context.reset(ResetDirective::SessionOnly).map_err(failed)?;
+        // This resets what a value that was cut short has left.
         let decoder = zstd::Decoder::with_context(rest, context);
         read(decoder.single_frame(), size, most)
     };

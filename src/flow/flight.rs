@@ -5,6 +5,11 @@
 //! computation from before it. The leader leaves the table before it publishes: who comes later finds
 //! the value in the tiers, or leads a flight of its own.
 //!
+//! Clears by other processes are not noted here. That none has overtaken a computation is what a server
+//! says when it takes the value, and it says so of those who came before it was asked. Whoever boards
+//! later may have come after a clear that came after that: such a flight is **closing**, and they are
+//! handed no value, but look for it themselves.
+//!
 //! Waiting never closes a circle: threads that wait are known to all flights, and who would wait for
 //! itself, however many threads are between, computes instead. What a leader waits for elsewhere, such
 //! as a lock, nobody can know: whoever waits does so for a limited time.
@@ -65,6 +70,8 @@ pub struct Lead<K: Hash + Eq, N, V> {
 /// The part of one who waits.
 pub struct Wait<N, V> {
     flight: Arc<Flight<N, V>>,
+    /// It boarded while the flight was closing.
+    is_late: bool,
 }
 
 struct Flight<N, V> {
@@ -77,6 +84,8 @@ struct Flight<N, V> {
 }
 
 struct Seats<V> {
+    /// Who boards is late.
+    are_closing: bool,
     /// Nobody boards any more.
     are_closed: bool,
     waiting: Vec<Thread>,
@@ -126,8 +135,12 @@ impl<K: Hash + Eq + Clone, N, V: Clone> Flights<K, N, V> {
                 return Boarding::Circle;
             }
             // From here on, dropped again, it takes the thread off the list.
-            let wait = Wait { flight: found };
-            if wait.flight.seat(me.clone()) {
+            let mut wait = Wait {
+                flight: found,
+                is_late: false,
+            };
+            if let Some(is_late) = wait.flight.seat(me.clone()) {
+                wait.is_late = is_late;
                 return Boarding::Wait(wait);
             }
             // It has just left: see what it has stored.
@@ -200,6 +213,12 @@ impl<K: Hash + Eq, N, V> Lead<K, N, V> {
         &self.flight.noted
     }
 
+    /// From now on who boards is late: another process may clear what is about to be stored.
+    pub fn begin_closing(&self) {
+        let _pass = gate::enter();
+        self.flight.seats.lock().are_closing = true;
+    }
+
     /// Leave, and tell those who wait what `outcome` says; not asked if nobody does.
     pub fn land(mut self, outcome: impl FnOnce() -> Outcome<V>) {
         self.leave();
@@ -249,10 +268,16 @@ impl<N, V: Clone> Wait<N, V> {
         self.flight.is_over.load(Ordering::Acquire)
     }
 
-    /// What came of it, if it is over.
+    /// What came of it for this one, if it is over.
     pub fn outcome(&self) -> Option<Outcome<V>> {
-        let _pass = gate::enter();
-        self.flight.seats.lock().outcome.clone()
+        let outcome = {
+            let _pass = gate::enter();
+            self.flight.seats.lock().outcome.clone()
+        };
+        match outcome {
+            Some(Outcome::Value(_)) if self.is_late => Some(Outcome::Apart),
+            outcome => outcome,
+        }
     }
 }
 
@@ -277,6 +302,7 @@ impl<N, V> Flight<N, V> {
             noted,
             is_over: AtomicBool::new(false),
             seats: Mutex::new(Seats {
+                are_closing: false,
                 are_closed: false,
                 waiting: Vec::new(),
                 outcome: None,
@@ -284,14 +310,15 @@ impl<N, V> Flight<N, V> {
         }
     }
 
-    /// Have this thread wait too. False if it is too late for that.
-    fn seat(&self, thread: Thread) -> bool {
+    /// Have this thread wait too, and whether it is late. None if it is too late even for that.
+    fn seat(&self, thread: Thread) -> Option<bool> {
         let _pass = gate::enter();
         let mut seats = self.seats.lock();
-        if !seats.are_closed {
-            seats.waiting.push(thread);
+        if seats.are_closed {
+            return None;
         }
-        !seats.are_closed
+        seats.waiting.push(thread);
+        Some(seats.are_closing)
     }
 
     /// Let nobody on any more. Whether anybody waits.

@@ -92,7 +92,7 @@ impl<'py> Foreign<'py> {
         let timeout = timeout.transpose()?;
         let set = || self.call(intern!(py, "set"), key, Some(value), timeout.as_ref());
         let set = || set().map(|_| true);
-        let overtaken = written(py, key, self.write.get(), set, || self.remove(key))?;
+        let overtaken = written(py, key, self.write.get(), set, Some(|| self.remove(key)))?;
         if overtaken {
             self.was_overtaken.set(true);
         }
@@ -296,14 +296,14 @@ impl Clears {
 }
 
 /// Write a tier that cannot compare and set in one step with this process's clears, on the condition of
-/// `write`: `set` says whether it kept the value, `remove` undoes it. Whether what was written was overtaken
-/// while others could read it.
+/// `write`: `set` says whether it kept the value, `remove` undoes it; None where `set` compares by itself. Whether
+/// what was written was overtaken while others could read it.
 pub(super) fn written(
     py: Python<'_>,
     key: &Key,
     write: Write,
     set: impl FnOnce() -> PyResult<bool>,
-    remove: impl FnOnce() -> PyResult<()>,
+    remove: Option<impl FnOnce() -> PyResult<()>>,
 ) -> PyResult<bool> {
     let fingerprint = CLEARS.fingerprint_of(py, key);
     let (since, is_refresh) = match write {
@@ -320,12 +320,11 @@ pub(super) fn written(
             CLEARS.was_cleared_since(fingerprint, since)
         }
     };
-    if is_overtaken() {
+    if remove.is_some() && is_overtaken() {
         // A newer refresh may be about to write: what is there until then is older than both.
-        return if is_refresh {
-            remove().map(|()| false)
-        } else {
-            Ok(false)
+        return match remove {
+            Some(remove) if is_refresh => remove().map(|()| false),
+            _ => Ok(false),
         };
     }
     let within = Filling::begin(fingerprint);
@@ -333,7 +332,10 @@ pub(super) fn written(
         CLEARS.refresh(fingerprint, since);
     }
     let mut overtaken = !set()?;
-    if !overtaken && is_overtaken() {
+    if let Some(remove) = remove
+        && !overtaken
+        && is_overtaken()
+    {
         remove()?;
         overtaken = true;
     }

@@ -116,11 +116,9 @@ impl Gap {
         {
             return Ok(Some(value));
         }
-        if let Fill::Key(_) = &self.fill {
-            if logging::debug_enabled(py)? {
-                let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
-                logging::debug(py, "cache miss, calling {}", &name)?;
-            }
+        if matches!(self.fill, Fill::Key(_)) && logging::debug_enabled(py)? {
+            let name = self.function.bind(py).getattr(intern!(py, "__name__"))?;
+            logging::debug(py, "cache miss, calling {}", &name)?;
         }
         if !matches!(self.fill, Fill::ByHelper) {
             desk.computations.fetch_add(1, Relaxed);
@@ -175,11 +173,15 @@ impl Gap {
         };
         match tiered::claim(cache, key, &self.asked, write, how)? {
             Claim::Compute(claims) => {
+                if claims.are_apart {
+                    self.land_apart();
+                }
                 self.claims = claims;
                 Ok(None)
             }
             Claim::Value(value) => {
-                self.land(&value, None)?;
+                // Those who wait may have come after a clear that came after this was read.
+                self.land_apart();
                 Ok(Some(value))
             }
         }
@@ -215,6 +217,13 @@ impl Gap {
         result
     }
 
+    /// Have those who wait look for themselves.
+    fn land_apart(&mut self) {
+        if let Some(lead) = self.lead.take() {
+            lead.land(|| Outcome::Apart);
+        }
+    }
+
     /// What the first tier has by now, if it can be asked without anybody's noticing.
     fn look<'py>(&self, py: Python<'py>, key: &PackedKey) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some((cache, key)) = self.asked.memory(key) else {
@@ -239,15 +248,15 @@ impl Gap {
         let cache = self.cache(py)?;
         let first = self.near.as_ref().map(|(near, _)| &near.first.cache);
         let claims = std::mem::take(&mut self.claims);
+        if self.asked.has_remote()
+            && let Some(lead) = &self.lead
+        {
+            lead.begin_closing();
+        }
         let held = match tiered::set(&cache, key, content, &self.asked, claims, write, first)? {
             Kept::As(held) => held,
-            Kept::Overtaken => {
-                // Those who wait may have come after the clear.
-                if let Some(lead) = self.lead.take() {
-                    lead.land(|| Outcome::Apart);
-                }
-                return Ok(());
-            }
+            // Those who wait may have come after the clear. The next of them is to see what is there by now.
+            Kept::Overtaken => return Ok(()),
         };
         self.land(content, held.as_ref())?;
         // Ellipsis is kept, as ever, and taken for nothing.

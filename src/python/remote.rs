@@ -35,6 +35,8 @@ pub(super) struct Remote<'py> {
     pub(super) asked_for: RefCell<AskedKey>,
     /// Whether there are tiers above, which need to know how long a value has yet to live.
     pub(super) is_below: Cell<bool>,
+    /// Whether what is set was found in a tier below, and nobody was asked for the right to.
+    pub(super) is_promoting: Cell<bool>,
     /// What was taken for the value that is to be set.
     pub(super) claim: RefCell<Option<Claimed>>,
     /// Whether the last value was refused, since the key was cleared.
@@ -77,6 +79,8 @@ pub(super) enum Claiming<'py> {
     Value(Found<Bound<'py, PyAny>>),
     /// Compute it; store it, if that was granted.
     Compute(Option<Claimed>),
+    /// Compute it for the one who asks: nobody will say whether it was cleared meanwhile.
+    ComputeApart,
 }
 
 impl<'py> Remote<'py> {
@@ -93,6 +97,7 @@ impl<'py> Remote<'py> {
             asked: foreign::now(),
             asked_for: RefCell::default(),
             is_below: Cell::new(false),
+            is_promoting: Cell::new(false),
             claim: RefCell::default(),
             was_overtaken: Cell::new(false),
         }
@@ -126,6 +131,7 @@ impl<'py> Remote<'py> {
     pub(super) fn get(&self, key: &Key) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         let py = self.cache.py();
         self.write.set(Write::Fill(self.asked));
+        self.is_promoting.set(true);
         let Some(key) = self.key(key)? else {
             return Ok(None);
         };
@@ -169,25 +175,43 @@ impl<'py> Remote<'py> {
                 }),
                 Claim::Lease(lease) => Claiming::Compute(Some(claimed(key, lease))),
                 Claim::None => Claiming::Compute(None),
+                Claim::Unwatched => Claiming::ComputeApart,
             },
         )
     }
 
-    /// Set `key`, on the condition of `write`.
-    pub(super) fn set(&self, key: &Key, value: &Bound<'py, PyAny>) -> PyResult<()> {
+    /// Set `key`, on the condition of what was asked before.
+    pub(super) fn set_since(&self, write: Write) {
+        self.write.set(write);
+        self.is_promoting.set(false);
+    }
+
+    /// Set `key`, on the condition of `write`, for no longer than `at_most`.
+    pub(super) fn set(
+        &self,
+        key: &Key,
+        value: &Bound<'py, PyAny>,
+        at_most: Option<Timeout>,
+    ) -> PyResult<()> {
         let py = self.cache.py();
         let Some(full) = self.key(key)? else {
             return Ok(());
         };
         let cache = self.cache.get();
-        let life = self.timeout.unwrap_or_else(|| cache.default_timeout());
+        let own = self.timeout.unwrap_or_else(|| cache.default_timeout());
+        let life = at_most.map_or(own, |most| own.min(most));
         let write = self.write.get();
         let store = || match write {
             Write::Always | Write::Again => cache.store(&full, value, life).map(|_| true),
+            // Between the tier below and this one, only this process's clears are seen.
+            Write::Fill(_) if self.is_promoting.get() => {
+                cache.add_value(&full, value, life).map(|_| true)
+            }
             Write::Fill(_) | Write::Refresh(_) => self.fill(&full, value, life),
         };
-        let overtaken =
-            foreign::written(py, key, write, store, || cache.forget(py, &full).map(drop))?;
+        let undo = || cache.forget(py, &full).map(drop);
+        let undo = (self.is_promoting.get() || !cache.has_leases()).then_some(undo);
+        let overtaken = foreign::written(py, key, write, store, undo)?;
         self.was_overtaken.set(overtaken);
         Ok(())
     }

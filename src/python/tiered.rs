@@ -121,7 +121,7 @@ impl<'py> AnyTier<'py> {
             (Kind::Memory(memory), Some(cache)) if memory.cache.is(cache) => {
                 memory.write.set(write(asked.generation));
             }
-            (Kind::Remote(remote), None) => remote.write.set(write(asked.generation)),
+            (Kind::Remote(remote), None) => remote.set_since(write(asked.generation)),
             (Kind::Foreign(foreign), None) => foreign.write.set(write(asked.generation)),
             _ => {}
         }
@@ -283,7 +283,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 let held = cache.store(key, prepared, write);
                 *memory.held.borrow_mut() = held;
             }
-            Kind::Remote(remote) => remote.set(key, value)?,
+            Kind::Remote(remote) => remote.set(key, value, at_most)?,
             Kind::Foreign(foreign) => foreign.set(key, value)?,
         }
         Ok(())
@@ -374,19 +374,23 @@ pub(super) fn get<'py>(
 
 /// The rights to store what is computed, by the tiers' places.
 #[derive(Default)]
-pub(super) struct Claims(SmallVec<[(usize, Claimed); 1]>);
+pub(super) struct Claims {
+    granted: SmallVec<[(usize, Claimed); 1]>,
+    /// Whether a tier granted none although it answered: what is computed is for nobody else.
+    pub(super) are_apart: bool,
+}
 
 impl Claims {
     /// Give them back.
     pub(super) fn release(self, py: Python<'_>) {
-        for (_, claimed) in self.0 {
+        for (_, claimed) in self.granted {
             claimed.release(py);
         }
     }
 
     /// For the garbage collector.
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0
+        self.granted
             .iter()
             .try_for_each(|(_, claimed)| claimed.traverse(visit))
     }
@@ -408,7 +412,7 @@ pub(super) fn claim<'py>(
     write: fn(Generation) -> Write,
     how: How,
 ) -> PyResult<Claim<'py>> {
-    let mut claims = SmallVec::new();
+    let mut claims = Claims::default();
     let mut above = Vec::new();
     for (place, tier) in all(cache)?.enumerate() {
         let tier = tier?;
@@ -418,8 +422,9 @@ pub(super) fn claim<'py>(
         if let Kind::Remote(remote) = &tier.kind {
             match remote.claim(key, how)? {
                 Claiming::Compute(claim) => {
-                    claims.extend(claim.map(|claim| (place, claim)));
+                    claims.granted.extend(claim.map(|claim| (place, claim)));
                 }
+                Claiming::ComputeApart => claims.are_apart = true,
                 Claiming::Value(found) => {
                     stack::promote(&above, key, &found)?;
                     return Ok(Claim::Value(found.value));
@@ -428,7 +433,7 @@ pub(super) fn claim<'py>(
         }
         above.push(tier);
     }
-    Ok(Claim::Compute(Claims(claims)))
+    Ok(Claim::Compute(claims))
 }
 
 /// The tiers of a cache, or that one itself.
@@ -459,7 +464,11 @@ pub(super) fn set<'py>(
     write: fn(Generation) -> Write,
     first: Option<&Py<MemoryCache>>,
 ) -> PyResult<Kept> {
-    let mut claims = claims.0.into_iter().peekable();
+    let replaces = asked
+        .0
+        .first()
+        .is_some_and(|tier| write(tier.generation).replaces());
+    let mut claims = claims.granted.into_iter().peekable();
     let mut as_asked = |(place, tier): (usize, PyResult<AnyTier<'py>>)| {
         let tier = tier?;
         if let Some(asked) = asked.0.get(place) {
@@ -475,7 +484,8 @@ pub(super) fn set<'py>(
     if TIERED_CACHE.holds_for(cache) {
         let tiers = in_order(cache)?.enumerate().map(as_asked);
         if asked.has_remote() && asked.are_ours() {
-            if stack::fill(&tiers.collect::<PyResult<Vec<_>>>()?, key, value)? {
+            let tiers = tiers.collect::<PyResult<Vec<_>>>()?;
+            if stack::fill(&tiers, key, value, replaces)? {
                 return Ok(Kept::Overtaken);
             }
         } else {

@@ -212,17 +212,16 @@ impl Client {
         request: &Request,
         until: Instant,
     ) -> Result<Vec<Value>, Failure> {
-        let mut connection = target.node.connect(until, || {
+        let count = || {
             self.connections.fetch_add(1, Relaxed);
-        })?;
+        };
+        let node = &target.node;
         if !target.is_asking {
-            connection.send(request.packed(), request.count(), until)?;
-            return connection.receive(until);
+            return node.exchange(request.packed(), request.count(), until, count);
         }
-        let (packed, count) = request.asking();
-        connection.send(&packed, count, until)?;
+        let (packed, replies) = request.asking();
+        let replies = node.exchange(&packed, replies, until, count)?;
         // The replies to ASKING are of no interest.
-        let replies = connection.receive(until)?;
         Ok(replies.into_iter().skip(1).step_by(2).collect())
     }
 

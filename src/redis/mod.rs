@@ -8,6 +8,7 @@ pub mod config;
 pub mod tls;
 
 mod cluster;
+mod combine;
 mod commands;
 mod connection;
 mod node;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use redis::Value;
 use rustls::ClientConfig;
 
+use super::combine::Combiner;
 use super::config::Endpoint;
 use super::connection::{Connection, Role};
 use super::stream::Descriptor;
@@ -18,12 +19,16 @@ use crate::tier::server::{Failure, FailureKind};
 /// Connections that are kept while nobody uses them.
 const MOST_IDLE: usize = 64;
 
+/// The bytes of commands that are sent together with others.
+const SHORT: usize = 4_096;
+
 /// A server as this process knows it.
 pub(super) struct Node {
     pub(super) endpoint: Endpoint,
     role: Role,
     tls: Option<Arc<ClientConfig>>,
     pool: Mutex<Pool>,
+    combiner: Combiner,
 }
 
 #[derive(Default)]
@@ -49,6 +54,7 @@ impl Node {
             role,
             tls,
             pool: Mutex::default(),
+            combiner: Combiner::default(),
         }
     }
 
@@ -73,6 +79,26 @@ impl Node {
             self.pool.lock().open.insert(descriptor);
         }
         Ok(InUse::new(self, connection))
+    }
+
+    /// Send packed commands that have as many replies, and read these; together with those of other threads,
+    /// if they are short. `count` is told of a new connection.
+    pub(super) fn exchange(
+        &self,
+        packed: &[u8],
+        replies: usize,
+        until: Instant,
+        count: impl Fn(),
+    ) -> Result<Vec<Value>, Failure> {
+        let exchange = |packed: &[u8], replies, until| {
+            let mut connection = self.connect(until, &count)?;
+            connection.send(packed, replies, until)?;
+            connection.receive(until)
+        };
+        if packed.len() > SHORT {
+            return exchange(packed, replies, until);
+        }
+        self.combiner.exchange(packed, replies, until, exchange)
     }
 
     fn take(&self) -> Option<Connection> {

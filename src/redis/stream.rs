@@ -164,9 +164,11 @@ impl Timed {
             return Err(ErrorKind::TimedOut.into());
         }
         if self.armed.is_none_or(|armed| armed > left + SLACK) {
-            self.socket.set_read_timeout(Some(left))?;
-            self.socket.set_write_timeout(Some(left))?;
-            self.armed = Some(left);
+            // Less than the system can count would be for ever.
+            let told = left.max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(told))?;
+            self.socket.set_write_timeout(Some(told))?;
+            self.armed = Some(told);
         }
         Ok(())
     }

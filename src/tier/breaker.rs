@@ -35,6 +35,16 @@ impl Breakers {
         is_open(self.failures.lock().get(&shard))
     }
 
+    /// Whether the last call to the shard failed.
+    pub fn is_troubled(&self, shard: impl FnOnce() -> Shard) -> bool {
+        if self.are_all_well() {
+            return false;
+        }
+        let shard = shard();
+        let _pass = gate::enter();
+        self.failures.lock().contains_key(&shard)
+    }
+
     /// The shards to which calls are kept back.
     pub fn open(&self) -> Vec<Shard> {
         if self.are_all_well() {

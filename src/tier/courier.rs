@@ -11,26 +11,35 @@ use std::time::Duration;
 use crate::gate;
 
 /// How often it looks.
-const INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Whether there is such a thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Courier {
+    interval: Duration,
     /// In which process it runs, by the forks that led there, counted from 1: a child has none. 0: none.
     runs_in: AtomicU64,
 }
 
 impl Courier {
+    /// No thread yet, for one that looks once in every `interval`.
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            runs_in: AtomicU64::new(0),
+        }
+    }
+
     /// Have a thread do `work` until that says there is no more.
     pub(super) fn wake<T: AsCourier>(&self, whose: &Weak<T>, work: fn(&T) -> bool) {
         let here = gate::forks() + 1;
         if self.runs_in.load(SeqCst) == here || self.runs_in.swap(here, SeqCst) == here {
             return;
         }
-        let whose = Weak::clone(whose);
+        let (whose, interval) = (Weak::clone(whose), self.interval);
         let spawned = thread::Builder::new()
             .name("quickcache-courier".to_owned())
-            .spawn(move || run(&whose, work));
+            .spawn(move || run(&whose, interval, work));
         if spawned.is_err() {
             // The next one to find something to do tries again.
             self.runs_in.store(0, SeqCst);
@@ -44,9 +53,9 @@ pub(super) trait AsCourier: Send + Sync + 'static {
     fn courier(&self) -> &Courier;
 }
 
-fn run<T: AsCourier>(whose: &Weak<T>, work: fn(&T) -> bool) {
+fn run<T: AsCourier>(whose: &Weak<T>, interval: Duration, work: fn(&T) -> bool) {
     loop {
-        thread::sleep(INTERVAL);
+        thread::sleep(interval);
         let Some(whose) = whose.upgrade() else {
             return;
         };

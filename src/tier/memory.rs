@@ -49,7 +49,7 @@ pub enum Write {
 
 impl Write {
     /// Whether the key's old value is void, even where the new one is not kept.
-    fn replaces(self) -> bool {
+    pub fn replaces(self) -> bool {
         !matches!(self, Self::Fill(_))
     }
 }

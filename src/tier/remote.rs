@@ -5,6 +5,7 @@
 //! request, that may not have arrived is kept and delivered later; until then the key counts as missing.
 //! What a failure means to the caller is for the boundary to decide.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use super::breaker::{Breakers, Shard};
-use super::courier::{AsCourier, Courier};
+use super::courier::{self, AsCourier, Courier};
 use super::lease::{Lease, is_placeholder};
 use super::server::{Condition, Failure, FailureKind, Server, Stored};
 use super::undelivered::Undelivered;
@@ -24,6 +25,8 @@ use crate::stats::{RemoteCounters, RemoteStats};
 
 /// How long a lease is kept in a key whose value is never stored: an hour.
 const LEASE_LIFE: Duration = Duration::from_secs(3_600);
+/// How often a step is tried that others keep getting ahead of.
+const TRIES: usize = 3;
 /// Deletes delivered at a time.
 const BATCH: usize = 1_000;
 
@@ -95,6 +98,11 @@ pub enum Leased {
 impl<S: Server> RemoteTier<S> {
     /// A tier on that server, which is not asked yet.
     pub fn new(server: S, options: Options) -> Arc<Self> {
+        Self::seen_to_every(courier::INTERVAL, server, options)
+    }
+
+    /// The same, whose courier looks once in every `interval`.
+    pub fn seen_to_every(interval: Duration, server: S, options: Options) -> Arc<Self> {
         gate::install();
         Arc::new_cyclic(|me| Self {
             server,
@@ -103,7 +111,7 @@ impl<S: Server> RemoteTier<S> {
             undelivered: Undelivered::default(),
             counters: RemoteCounters::default(),
             notices: Notices::new(SystemClock),
-            courier: Courier::default(),
+            courier: Courier::new(interval),
             me: me.clone(),
         })
     }
@@ -120,7 +128,7 @@ impl<S: Server> RemoteTier<S> {
 
     /// What is there under a full key, with its life if that is wanted. A placeholder is nothing.
     pub fn get(&self, key: &[u8], with_life: bool) -> Result<Option<Stored>, Failure> {
-        let found = if self.undelivered.has(key) {
+        let found = if self.distrusts(key) {
             Ok(None)
         } else {
             self.run(key, |server, until| server.get(key, with_life, until))
@@ -138,13 +146,14 @@ impl<S: Server> RemoteTier<S> {
         if !self.may_keep(bytes, life) {
             return self.delete(key).map(|_| false);
         }
+        let begun = self.undelivered.now();
         let done = self.run(key, |server, until| {
             self.wait_for_delivery(key, until);
             server.set(key, bytes, life, Condition::Always, until)
         });
         match done {
             Ok(_) => {
-                self.undelivered.remove(key);
+                self.undelivered.remove(key, begun);
                 self.counters.stores.add(1);
                 Ok(true)
             }
@@ -161,16 +170,18 @@ impl<S: Server> RemoteTier<S> {
         if !self.may_keep(bytes, life) {
             return Ok(false);
         }
+        let begun = self.undelivered.now();
         let added = self.run(key, |server, until| {
             self.wait_for_delivery(key, until);
-            loop {
+            // Not for ever: a replica that is behind may say again and again that there is nothing.
+            for _ in 0..TRIES {
                 if server.set(key, bytes, life, Condition::Absent, until)? {
                     return Ok(true);
                 }
                 let Some(found) = server.get(key, false, until)? else {
                     continue;
                 };
-                let is_free = self.undelivered.has(key) || is_placeholder(&found.bytes);
+                let is_free = self.distrusts(key) || is_placeholder(&found.bytes);
                 if !is_free {
                     return Ok(false);
                 }
@@ -179,16 +190,17 @@ impl<S: Server> RemoteTier<S> {
                     return Ok(true);
                 }
             }
+            Ok(false)
         })?;
         if added {
-            self.undelivered.remove(key);
+            self.undelivered.remove(key, begun);
             self.counters.stores.add(1);
         }
         Ok(added)
     }
 
-    /// Keep what was computed, under its lease; without one where there are none. Whether it is kept: not if
-    /// the key was cleared meanwhile.
+    /// Keep what was computed, under its lease; without one where there are none. False if the key was cleared
+    /// meanwhile; true of a value that is too large to be kept, or has no time to live, as far as it was not.
     pub fn fill(
         &self,
         key: &[u8],
@@ -196,11 +208,20 @@ impl<S: Server> RemoteTier<S> {
         life: Timeout,
         lease: Option<&Lease>,
     ) -> Result<bool, Failure> {
-        if !self.may_keep(bytes, life) || self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(false);
         }
+        if !self.may_keep(bytes, life) {
+            // Nor is what it would have replaced.
+            return match lease {
+                None => self.delete(key).map(|_| true),
+                Some(lease) => self.run_further(key, |server, until| {
+                    server.delete_if(key, Condition::Leased(lease), until)
+                }),
+            };
+        }
         let condition = lease.map_or(Condition::Always, Condition::Leased);
-        let kept = self.run(key, |server, until| {
+        let kept = self.run_further(key, |server, until| {
             server.set(key, bytes, life, condition, until)
         })?;
         let counter = if kept {
@@ -215,10 +236,10 @@ impl<S: Server> RemoteTier<S> {
     /// Take the right to compute the value of a full key: one that nobody has, or that of whoever computes
     /// it already.
     pub fn lease(&self, key: &[u8], with_life: bool) -> Result<Leased, Failure> {
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(Leased::Unleased);
         }
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             // Twice: between the two steps, what was there may have gone.
             for _ in 0..2 {
                 let lease = new_lease()?;
@@ -231,11 +252,19 @@ impl<S: Server> RemoteTier<S> {
                 let Some(found) = server.get(key, with_life, until)? else {
                     continue;
                 };
-                let Some(lease) = Lease::of_placeholder(&found.bytes) else {
+                if !is_placeholder(&found.bytes) {
                     return Ok(Leased::Value(found));
-                };
-                self.counters.leases_shared.add(1);
-                return Ok(Leased::Lease(lease));
+                }
+                if let Some(others) = Lease::of_placeholder(&found.bytes) {
+                    self.counters.leases_shared.add(1);
+                    return Ok(Leased::Lease(others));
+                }
+                // An Ellipsis that is nobody's lease.
+                let unchanged = Condition::Unchanged(&found.bytes);
+                if server.set(key, &placeholder, life, unchanged, until)? {
+                    self.counters.leases.add(1);
+                    return Ok(Leased::Lease(lease));
+                }
             }
             Ok(Leased::Unleased)
         })
@@ -248,15 +277,20 @@ impl<S: Server> RemoteTier<S> {
         with_life: bool,
         patience: Duration,
     ) -> Result<Leased, Failure> {
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(Leased::Unleased);
         }
-        self.run(key, |server, until| {
+        self.run_further(key, |server, until| {
             // Looked at first: most of those who ask wait for another, and ask again.
             if let Some(found) = server.get(key, true, until)? {
-                let Some(others) = Lease::of_placeholder(&found.bytes) else {
+                if !is_placeholder(&found.bytes) {
                     let remaining = found.remaining.filter(|_| with_life);
                     return Ok(Leased::Value(Stored { remaining, ..found }));
+                }
+                let Some(others) = Lease::of_placeholder(&found.bytes) else {
+                    // An Ellipsis that is nobody's lease.
+                    let unchanged = Condition::Unchanged(&found.bytes);
+                    return self.place(server, key, unchanged, until);
                 };
                 let left = found.remaining.and_then(Timeout::duration);
                 let age = left.map_or(Duration::ZERO, |left| LEASE_LIFE.saturating_sub(left));
@@ -287,10 +321,11 @@ impl<S: Server> RemoteTier<S> {
         Ok(Leased::Taken(lease))
     }
 
-    /// Give a right back that is not made use of, so that others need not wait.
+    /// Give a right back that is not made use of, so that others need not wait. A value that was to be replaced
+    /// stays.
     pub fn release(&self, key: &[u8], lease: &Lease) -> Result<bool, Failure> {
-        self.run(key, |server, until| {
-            server.delete_if(key, Condition::Leased(lease), until)
+        self.run_further(key, |server, until| {
+            server.delete_if(key, Condition::Unchanged(&lease.placeholder()), until)
         })
     }
 
@@ -302,9 +337,10 @@ impl<S: Server> RemoteTier<S> {
 
     /// Take the right to replace the value of a full key, which stays until then.
     pub fn mark(&self, key: &[u8]) -> Result<Option<Lease>, Failure> {
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(None);
         }
+        // A first step: whoever only refreshes has no other to find out by that the server is back.
         self.run(key, |server, until| {
             let lease = new_lease()?;
             server.mark(key, &lease, Timeout::after(LEASE_LIFE), until)?;
@@ -314,9 +350,10 @@ impl<S: Server> RemoteTier<S> {
 
     /// Forget a full key. Whether it was there.
     pub fn delete(&self, key: &[u8]) -> Result<bool, Failure> {
+        let begun = self.undelivered.now();
         match self.run(key, |server, until| server.delete(key, until)) {
             Ok(was_there) => {
-                self.undelivered.remove(key);
+                self.undelivered.remove(key, begun);
                 self.counters.deletes.add(u64::from(was_there));
                 Ok(was_there)
             }
@@ -342,6 +379,9 @@ impl<S: Server> RemoteTier<S> {
         new: &[u8],
         life: Timeout,
     ) -> Result<bool, Failure> {
+        if !has_life(life) {
+            return self.delete_unchanged(key, old);
+        }
         self.run(key, |server, until| {
             server.set(key, new, life, Condition::Unchanged(old), until)
         })
@@ -349,7 +389,7 @@ impl<S: Server> RemoteTier<S> {
 
     /// Whether there is a value under a full key.
     pub fn contains(&self, key: &[u8]) -> Result<bool, Failure> {
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(false);
         }
         self.run(key, |server, until| server.touch(key, None, until))
@@ -360,7 +400,7 @@ impl<S: Server> RemoteTier<S> {
         if !has_life(life) {
             return self.delete(key);
         }
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(false);
         }
         self.run(key, |server, until| server.touch(key, Some(life), until))
@@ -368,7 +408,7 @@ impl<S: Server> RemoteTier<S> {
 
     /// Add to the number under a full key. None if there is none.
     pub fn increment(&self, key: &[u8], by: i64) -> Result<Option<i64>, Failure> {
-        if self.undelivered.has(key) {
+        if self.distrusts(key) {
             return Ok(None);
         }
         self.run(key, |server, until| server.increment(key, by, until))
@@ -379,14 +419,27 @@ impl<S: Server> RemoteTier<S> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.run(&keys[0], |server, until| server.get_many(keys, until));
-        let mut found = found.inspect_err(|_| self.counters.misses.add(keys.len() as u64))?;
+        let is_away = self.are_away(keys.iter().map(Vec::as_slice));
+        let of_those_there = keys.iter().zip(&is_away).filter(|(_, is_away)| !**is_away);
+        let there: Cow<'_, [Vec<u8>]> = match is_away.contains(&true) {
+            false => keys.into(),
+            true => of_those_there.map(|(key, _)| key.clone()).collect(),
+        };
+        let asked = self.run_many(&there, |server, until| server.get_many(&there, until));
+        let mut asked = asked
+            .inspect_err(|_| self.counters.misses.add(keys.len() as u64))?
+            .into_iter();
         let mut hits = 0;
-        for (found, key) in found.iter_mut().zip(keys) {
-            *found = found
-                .take()
-                .filter(|bytes| !is_placeholder(bytes) && !self.undelivered.has(key));
-            hits += u64::from(found.is_some());
+        let mut found = Vec::with_capacity(keys.len());
+        for (key, is_away) in keys.iter().zip(is_away) {
+            let bytes = if is_away {
+                None
+            } else {
+                asked.next().flatten()
+            };
+            let bytes = bytes.filter(|bytes| !is_placeholder(bytes) && !self.distrusts(key));
+            hits += u64::from(bytes.is_some());
+            found.push(bytes);
         }
         self.counters.hits.add(hits);
         self.counters.misses.add(keys.len() as u64 - hits);
@@ -399,6 +452,7 @@ impl<S: Server> RemoteTier<S> {
         items: Vec<(Vec<u8>, Vec<u8>)>,
         life: Timeout,
     ) -> (Vec<Vec<u8>>, Result<(), Failure>) {
+        let begun = self.undelivered.now();
         let (kept, refused): (Vec<_>, Vec<_>) = items
             .into_iter()
             .partition(|(_, bytes)| self.may_keep(bytes, life));
@@ -408,10 +462,22 @@ impl<S: Server> RemoteTier<S> {
         } else {
             self.delete_many(&failed).map(drop)
         };
+        let mut is_away = self
+            .are_away(kept.iter().map(|(key, _)| key.as_slice()))
+            .into_iter();
+        let (away, kept): (Vec<_>, Vec<_>) = kept
+            .into_iter()
+            .partition(|_| is_away.next().unwrap_or_default());
+        for (key, _) in away {
+            self.keep_delete(&key);
+            failed.push(key);
+            result = result.and_then(|()| Err(self.reject()));
+        }
         if kept.is_empty() {
             return (failed, result);
         }
-        let done = self.run(&kept[0].0, |server, until| {
+        let keys: Vec<_> = kept.iter().map(|(key, _)| key.as_slice()).collect();
+        let done = self.run_many(&keys, |server, until| {
             for (key, _) in &kept {
                 self.wait_for_delivery(key, until);
             }
@@ -422,7 +488,7 @@ impl<S: Server> RemoteTier<S> {
         }
         for (key, _) in kept {
             if done.is_ok() {
-                self.undelivered.remove(&key);
+                self.undelivered.remove(&key, begun);
             } else {
                 self.keep_delete(&key);
                 failed.push(key);
@@ -437,23 +503,41 @@ impl<S: Server> RemoteTier<S> {
         if keys.is_empty() {
             return Ok(0);
         }
-        let done = self.run(&keys[0], |server, until| server.delete_many(keys, until));
-        for key in keys {
+        let begun = self.undelivered.now();
+        let mut is_away = self.are_away(keys.iter().map(Vec::as_slice)).into_iter();
+        let (away, there): (Vec<_>, Vec<_>) = keys
+            .iter()
+            .cloned()
+            .partition(|_| is_away.next().unwrap_or_default());
+        let done = match there.is_empty() {
+            true => Ok(0),
+            false => self.run_many(&there, |server, until| server.delete_many(&there, until)),
+        };
+        for key in &there {
             match &done {
-                Ok(_) => self.undelivered.remove(key),
+                Ok(_) => self.undelivered.remove(key, begun),
                 Err(_) => self.keep_delete(key),
             }
         }
-        done.inspect(|there| self.counters.deletes.add(*there))
+        for key in &away {
+            self.keep_delete(key);
+        }
+        let deleted = done.inspect(|deleted| self.counters.deletes.add(*deleted))?;
+        if away.is_empty() {
+            Ok(deleted)
+        } else {
+            Err(self.reject())
+        }
     }
 
     /// Forget all keys with the tier's prefix.
     pub fn clear(&self) -> Result<(), Failure> {
+        let begun = self.undelivered.now();
         let deadline = self.options.deadline;
         self.run(b"", |server, _| {
             server.clear(&self.options.prefix, deadline)
         })?;
-        self.undelivered.clear();
+        self.undelivered.clear(begun);
         Ok(())
     }
 
@@ -501,10 +585,7 @@ impl<S: Server> RemoteTier<S> {
     ) -> Result<T, Failure> {
         let shard = || self.server.shard(key);
         if self.breakers.is_open(shard) {
-            self.counters.rejections.add(1);
-            // In a child of a fork there is no thread that probes yet.
-            self.wake_courier();
-            return Err(away());
+            return Err(self.reject());
         }
         let done = ask(&self.server, Instant::now() + self.options.deadline);
         match &done {
@@ -512,6 +593,70 @@ impl<S: Server> RemoteTier<S> {
             Err(failure) => self.note_failure(failure, failure.shard.unwrap_or_else(shard)),
         }
         done
+    }
+
+    /// The same for a further step of a call, which is not taken after one that failed: so that a call waits for
+    /// one deadline, and not for one at each step.
+    fn run_further<T>(
+        &self,
+        key: &[u8],
+        ask: impl FnOnce(&S, Instant) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if self.breakers.is_troubled(|| self.server.shard(key)) {
+            return Err(self.reject());
+        }
+        self.run(key, ask)
+    }
+
+    /// Which of many keys are on servers that are known to be away.
+    fn are_away<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Vec<bool> {
+        let open = self.breakers.open();
+        keys.map(|key| !open.is_empty() && open.contains(&self.server.shard(key)))
+            .collect()
+    }
+
+    /// Ask the servers that have `keys`, none of which is known to be away, and note how that went. At least one
+    /// key.
+    fn run_many<T>(
+        &self,
+        keys: &[impl AsRef<[u8]>],
+        ask: impl FnOnce(&S, Instant) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some(first) = keys.first() else {
+            return Err(self.reject());
+        };
+        let shard = |key: &[u8]| self.server.shard(key);
+        let done = ask(&self.server, Instant::now() + self.options.deadline);
+        match &done {
+            Ok(_) => {
+                for key in keys {
+                    self.breakers.succeeded(|| shard(key.as_ref()));
+                }
+            }
+            Err(failure) => {
+                let shard = failure.shard.unwrap_or_else(|| shard(first.as_ref()));
+                self.note_failure(failure, shard);
+            }
+        }
+        done
+    }
+
+    /// Do not ask.
+    fn reject(&self) -> Failure {
+        self.counters.rejections.add(1);
+        // In a child of a fork there is no thread that probes yet.
+        self.wake_courier();
+        away()
+    }
+
+    /// Whether what is there under a key may be what could not be deleted.
+    fn distrusts(&self, key: &[u8]) -> bool {
+        let does = self.undelivered.has(key);
+        if does {
+            // In a child of a fork there is no thread yet that delivers what its parent could not.
+            self.wake_courier();
+        }
+        does
     }
 
     fn note_failure(&self, failure: &Failure, shard: Shard) {
@@ -605,7 +750,7 @@ impl<S: Server> RemoteTier<S> {
         let keys: Vec<_> = batch.keys.iter().filter(is_there).cloned().collect();
         let mut delivered = 0;
         for keys in keys.chunks(BATCH) {
-            let done = self.run(&keys[0], |server, until| server.delete_many(keys, until));
+            let done = self.run_many(keys, |server, until| server.delete_many(keys, until));
             if done.is_err() {
                 break;
             }
@@ -630,6 +775,6 @@ fn new_lease() -> Result<Lease, Failure> {
 }
 
 fn away() -> Failure {
-    let text = "the server is not asked: it did not answer, and is probed until it does";
+    let text = "the server is not asked, since it did not answer";
     Failure::new(FailureKind::Away, text).unsent()
 }

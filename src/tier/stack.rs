@@ -46,16 +46,21 @@ pub fn promote<K: ?Sized, V, T: Tier<K, V>>(
     Ok(())
 }
 
-/// Set `key` in every tier, the lowest first: what that refuses is in none of those above. For tiers of which
-/// nobody can tell the order, and values that are computed. Whether it was refused.
+/// Set `key` in every tier, the lowest first. What that refuses, since the key was cleared, is in none of those
+/// above; with `replaces`, nor is what they had. For tiers of which nobody can tell the order, and values that
+/// are computed. Whether it was refused.
 pub fn fill<K: ?Sized, V, T: Tier<K, V>>(
     tiers: &[T],
     key: &K,
     value: &V,
+    replaces: bool,
 ) -> Result<bool, T::Error> {
-    for tier in tiers.iter().rev() {
+    for (place, tier) in tiers.iter().enumerate().rev() {
         tier.set(key, value, None)?;
         if tier.was_overtaken() {
+            for above in tiers[..place].iter().filter(|_| replaces) {
+                above.delete(key)?;
+            }
             return Ok(true);
         }
     }

@@ -1,7 +1,7 @@
 //! Deletes that could not be delivered: kept until they can, and until then the key is not trusted.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use crate::gate;
 use crate::sync::Mutex;
@@ -14,6 +14,8 @@ const MOST: usize = 10_000;
 pub struct Undelivered {
     /// Asked without the lock, since there are none most of the time.
     count: AtomicUsize,
+    /// The number of the next one. Written under the lock.
+    next: AtomicU64,
     queue: Mutex<Queue>,
 }
 
@@ -23,7 +25,6 @@ struct Queue {
     keys: HashMap<Vec<u8>, u64>,
     /// Keys by their numbers; those that have a later one are skipped.
     order: VecDeque<(u64, Vec<u8>)>,
-    next: u64,
     /// The number up to which they are on their way to the server.
     under_way: Option<u64>,
 }
@@ -41,8 +42,7 @@ impl Undelivered {
     pub fn add(&self, key: &[u8]) -> bool {
         let _pass = gate::enter();
         let mut queue = self.queue.lock();
-        let number = queue.next;
-        queue.next += 1;
+        let number = self.next.fetch_add(1, SeqCst);
         queue.keys.insert(key.to_vec(), number);
         queue.order.push_back((number, key.to_vec()));
         let mut gave_up = false;
@@ -79,14 +79,20 @@ impl Undelivered {
         number.is_some_and(|number| queue.under_way.is_some_and(|last| *number < last))
     }
 
-    /// The key was deleted or overwritten: what is kept of it has no purpose any more.
-    pub fn remove(&self, key: &[u8]) {
+    /// This moment, among the deletes.
+    pub fn now(&self) -> u64 {
+        self.next.load(SeqCst)
+    }
+
+    /// The key was deleted or overwritten, which was begun at `since`: what was kept of it before has no purpose
+    /// any more. A later delete has: it may have been meant for what was just written.
+    pub fn remove(&self, key: &[u8], since: u64) {
         if self.is_empty() {
             return;
         }
         let _pass = gate::enter();
         let mut queue = self.queue.lock();
-        queue.keys.remove(key);
+        queue.forget_before(key, since);
         self.count.store(queue.keys.len(), SeqCst);
     }
 
@@ -103,7 +109,7 @@ impl Undelivered {
         let last_of_its_key = |(number, key): &&(u64, Vec<u8>)| keys.get(key) == Some(number);
         let keys = order.iter().filter(last_of_its_key);
         let keys: Vec<_> = keys.map(|(_, key)| key.clone()).collect();
-        let last = queue.next;
+        let last = self.now();
         queue.under_way = Some(last);
         Batch { keys, last }
     }
@@ -115,34 +121,38 @@ impl Undelivered {
         queue.under_way = None;
         for key in delivered {
             // Deleted again meanwhile: to be delivered again.
-            if queue
-                .keys
-                .get(key)
-                .is_some_and(|number| *number < batch.last)
-            {
-                queue.keys.remove(key);
-            }
+            queue.forget_before(key, batch.last);
         }
-        let Queue { keys, order, .. } = &mut *queue;
-        while let Some((number, key)) = order.front()
-            && keys.get(key) != Some(number)
-        {
-            order.pop_front();
-        }
+        queue.trim();
         self.count.store(queue.keys.len(), SeqCst);
     }
 
-    /// Forget all, for a server whose keys are all gone.
-    pub fn clear(&self) {
+    /// Forget all from before `since`, at which the server was told to forget all keys.
+    pub fn clear(&self, since: u64) {
         let _pass = gate::enter();
         let mut queue = self.queue.lock();
-        queue.keys.clear();
-        queue.order.clear();
-        self.count.store(0, SeqCst);
+        queue.keys.retain(|_, number| *number >= since);
+        queue.trim();
+        self.count.store(queue.keys.len(), SeqCst);
     }
 }
 
 impl Queue {
+    fn forget_before(&mut self, key: &[u8], since: u64) {
+        if self.keys.get(key).is_some_and(|number| *number < since) {
+            self.keys.remove(key);
+        }
+    }
+
+    /// Drop what leads the order and does not count any more.
+    fn trim(&mut self) {
+        while let Some((number, key)) = self.order.front()
+            && self.keys.get(key) != Some(number)
+        {
+            self.order.pop_front();
+        }
+    }
+
     fn forget(&mut self, key: &[u8], number: u64) -> bool {
         let is_last = self.keys.get(key) == Some(&number);
         if is_last {

@@ -2,8 +2,10 @@
 
 import pytest
 from benches import instructions, markdown
+from benches.names import stem
+from benches.remote_targets import REMOTE_TARGETS
 from benches.result import Race
-from benches.targets import verdicts
+from benches.targets import TARGETS, verdicts
 
 RACES = [
     Race(
@@ -25,7 +27,7 @@ RESULT = {
     "facts": {"python": "CPython 3.14.0", "python_tag": "3.14", "optimised": "no", "cpu_count": "2"},
     "versions": {"cachebox": "6.0"},
     "absent": {"theine": "No module named 'theine_core'\nand more"},
-    "verdicts": [row.as_json() for row in verdicts({race.name: race for race in RACES})],
+    "verdicts": [row.as_json() for row in verdicts({race.name: race for race in RACES}, TARGETS)],
     "races": [race.as_json() for race in RACES],
 }
 
@@ -55,6 +57,41 @@ class TestReport:
 
     def test_a_race_is_the_same_after_json(self):
         assert RACES == [Race.of_json(race.as_json()) for race in RACES]
+
+
+class TestReportOfRedis:
+    RACES = (
+        Race("get/dict TCP", "a dict, TCP", "us", {"quickcache": [20.0], "redis-py": [60.0]}),
+        Race("reads/TCP", "TCP", "commands", {"quickcache": [4.0], "redis-py": [1.0]}),
+        Race("story", "16,159 calls", "ms", {"quickcache": [500.0], "django-redis": [1000.0]}),
+    )
+
+    def report(self):
+        judged = verdicts({race.name: race for race in self.RACES}, REMOTE_TARGETS)
+        races = [race.as_json() for race in self.RACES]
+        return markdown.report({**RESULT, "verdicts": [row.as_json() for row in judged], "races": races})
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "| a hit, times faster than redis-py | ≥ 2.50x | ≥ 3.00x | 3.00x | 3.00 to 3.00 | met, stretch |",
+            "| 16,159 calls, no memory, of django-redis | ≤ 0.4x | - | 0.5x | 0.5 to 0.5 | **not met** |",
+            "| redis-py | 60.0 (3.00x) |",
+            "| redis-py | 1.00 (0.25x) |",
+        ],
+    )
+    def test_has_the_line(self, line):
+        assert line in self.report().splitlines()
+
+    def test_has_a_section_for_what_was_measured_and_no_other(self):
+        titles = [line for line in self.report().splitlines() if line.startswith("## ")]
+
+        assert ["## Targets", "## Hits of one thread", "## Commands per read", "## 16,159 calls"] == titles
+
+
+class TestNames:
+    def test_caches_in_memory_keep_the_plain_name(self):
+        assert ["3.14", "3.14-redis"] == [stem("memory", "3.14"), stem("redis", "3.14")]
 
 
 class TestInstructions:

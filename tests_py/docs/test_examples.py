@@ -2,7 +2,7 @@
 
 The blocks of a page share one namespace and run from top to bottom, as a reader would type them. A
 block with `>>>` is compared with what it shows, by doctest. Any other block is a program: what it
-prints is to be the text block after it.
+prints is to be the text block after it. Where a page names the server SERVER, it is given a real one.
 """
 
 import contextlib
@@ -22,7 +22,9 @@ from django.test import override_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WITHOUT_CODE = {"docs/README.md", "docs/guarantees.md"}
+WITHOUT_CODE = {"docs/README.md", "docs/guarantees.md", "docs/envelope.md"}
+# What pages call the server that they need.
+SERVER = "redis://localhost:6379"
 # Only `python` runs. No other language is for code, so that nothing escapes for a typing error.
 LANGUAGES = {"python", "text", "console"}
 
@@ -116,14 +118,25 @@ def named(pages: Sequence[Path]) -> list[str]:
     return [page.relative_to(ROOT).as_posix() for page in pages]
 
 
+# No server runs on Windows.
+@pytest.mark.parametrize(
+    "page",
+    named([page for page in PAGES if sys.platform != "win32" or SERVER not in page.read_text("utf-8")]),
+)
+@pytest.mark.usefixtures("django_settings")
+def test_every_python_block_does_what_it_shows(page, tmp_path, monkeypatch, request):
+    name = re.sub(r"\W", "_", page.removesuffix(".md").lower())
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if SERVER in text:
+        server = request.getfixturevalue("shared").server()
+        server.cli("FLUSHALL")  # a page begins with nothing, as its reader does
+        text = text.replace(SERVER, f"redis://127.0.0.1:{server.port}")
+
+    run_page(text, name, tmp_path, monkeypatch)
+
+
 @pytest.mark.parametrize("page", named(PAGES))
 class TestPages:
-    @pytest.mark.usefixtures("django_settings")
-    def test_every_python_block_does_what_it_shows(self, page, tmp_path, monkeypatch):
-        name = re.sub(r"\W", "_", page.removesuffix(".md").lower())
-
-        run_page((ROOT / page).read_text(encoding="utf-8"), name, tmp_path, monkeypatch)
-
     def test_every_block_says_what_it_is(self, page):
         languages = [block.language for block in blocks_of((ROOT / page).read_text(encoding="utf-8"))]
 

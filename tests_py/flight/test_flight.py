@@ -559,7 +559,7 @@ class TestOptions:
     def test_tell_what_they_take(self):
         def f(x): ...
 
-        with pytest.raises(TypeError, match="single_flight is True or False, not 'no'"):
+        with pytest.raises(TypeError, match="single_flight is True, False or 'fleet', not 'no'"):
             cached(f, MemoryCache(), single_flight="no")
         for endless in (None, float("inf")):
             with pytest.raises(ValueError, match=f"flight_wait is a finite time .* not {endless}"):

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # the tests share modules, and servers load some
+# The tests share modules, servers load some, and redis_servers is with the tests of redis/.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.with_name("redis"))]
 
 LENGTH = os.environ.get("QUICKCACHE_STRESS", "")
 if LENGTH not in {"", "short", "full"}:
     raise pytest.UsageError(f"QUICKCACHE_STRESS is {LENGTH!r}, and not full, short or nothing")
 
 collect_ignore = [] if LENGTH else ["test_stress_servers.py"]
+# None of the servers runs on Windows.
+collect_ignore_glob = ["test_stress_redis_*"] if sys.platform == "win32" else []
 
 
 @pytest.fixture(scope="session")

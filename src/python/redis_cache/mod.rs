@@ -1,32 +1,36 @@
 //! `RedisCache`: the tier on a server as Python sees it.
 
+mod claims;
+mod options;
+mod values;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use super::argument::Argument;
-use super::errors::ReplicaReadsWarning;
 use super::raw::intern;
 use super::serializer::Serializer;
 use super::shown::shown;
 use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
 use crate::codec::compression::Compression;
-use crate::codec::signing::SigningKey;
 use crate::codec::{self, Codec, Format};
-use crate::error::Error;
 use crate::redis::client::Client;
-use crate::redis::config::{self, CertReqs, TlsOptions};
+use crate::redis::config::{self, TlsOptions};
 use crate::tier::lease::Lease;
-use crate::tier::remote::{Leased, Options, RemoteTier, has_life};
+use crate::tier::remote::{Options, RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
+
+pub(super) use claims::Claim;
+use options::{cert_reqs, choice, keys_of, must_do_without_leases, urls_of};
+use values::{expiry, now_ms, rewrite};
 
 /// A cache on a server of Redis or Valkey.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]
@@ -46,16 +50,6 @@ pub(super) struct RedisCache {
 pub(super) struct Fetched<'py> {
     pub(super) value: Bound<'py, PyAny>,
     pub(super) remaining: Option<Timeout>,
-}
-
-/// What there is to do about a missing value.
-pub(super) enum Claim<'py> {
-    /// Nothing: another has computed it.
-    Value(Fetched<'py>),
-    /// Compute it, and store it under this lease.
-    Lease(Lease),
-    /// Compute it, and do not store it.
-    None,
 }
 
 #[pymethods]
@@ -191,13 +185,8 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         value: &Bound<'_, PyAny>,
         timeout: Argument<'_>,
     ) -> PyResult<bool> {
-        let py = key.py();
         let life = timeout.or(self.default_timeout(), timeout::extract)?;
-        let key = self.full_key(key)?;
-        let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode(&key, format, payload.as_bytes(), life);
-        let added = self.ask(py, |tier| tier.add(&key, &bytes, life))?;
-        Ok(added.unwrap_or(false))
+        self.add_value(&self.full_key(key)?, value, life)
     }
 
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -216,7 +205,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         }
         // The end of a signed value's life is signed with it.
         let touched = self.ask(py, |tier| {
-            self.rewrite(tier, &key, |bytes| {
+            rewrite(tier, &key, |bytes| {
                 let again = self
                     .codec
                     .with_deadline(&key, bytes, expiry(life), now_ms());
@@ -237,7 +226,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
                 let life = found
                     .and_then(|found| found.remaining)
                     .unwrap_or(Timeout::FOREVER);
-                self.rewrite(tier, &full, |bytes| {
+                rewrite(tier, &full, |bytes| {
                     let read = self
                         .codec
                         .decode(&full, bytes, self.serializer.format(), now_ms());
@@ -246,7 +235,11 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
                     let added = number.checked_add(delta)?;
                     sum = Some(added);
                     let digits = added.to_string().into_bytes();
-                    Some((self.encode(&full, Format::Integer, &digits, life), life))
+                    Some((
+                        self.encode(&full, Format::Integer, &digits, life)
+                            .into_owned(),
+                        life,
+                    ))
                 })
             })?;
             sum.filter(|_| added == Some(true))
@@ -289,7 +282,9 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
             let (key, value) = item?;
             let key = self.full_key(&key)?;
             let (format, payload) = self.serializer.dumps(&value)?;
-            let bytes = self.encode(&key, format, payload.as_bytes(), life);
+            let bytes = self
+                .encode(&key, format, payload.as_bytes(), life)
+                .into_owned();
             items.push((key, bytes));
         }
         self.ask(py, |tier| tier.set_many(items, life).1).map(drop)
@@ -434,9 +429,22 @@ impl RedisCache {
         life: Timeout,
     ) -> PyResult<bool> {
         let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode_borrowed(key, format, payload.as_bytes(), life);
+        let bytes = self.encode(key, format, payload.as_bytes(), life);
         let stored = self.ask(value.py(), |tier| tier.set(key, &bytes, life))?;
         Ok(stored.unwrap_or(false))
+    }
+
+    /// Keep a value under a full key, if there is none. Whether there was none.
+    pub(super) fn add_value(
+        &self,
+        key: &[u8],
+        value: &Bound<'_, PyAny>,
+        life: Timeout,
+    ) -> PyResult<bool> {
+        let (format, payload) = self.serializer.dumps(value)?;
+        let bytes = self.encode(key, format, payload.as_bytes(), life);
+        let added = self.ask(value.py(), |tier| tier.add(key, &bytes, life))?;
+        Ok(added.unwrap_or(false))
     }
 
     /// Keep a computed value; None if there was no answer.
@@ -448,94 +456,8 @@ impl RedisCache {
         lease: Option<&Lease>,
     ) -> PyResult<Option<bool>> {
         let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode_borrowed(key, format, payload.as_bytes(), life);
+        let bytes = self.encode(key, format, payload.as_bytes(), life);
         self.ask(value.py(), |tier| tier.fill(key, &bytes, life, lease))
-    }
-
-    /// Take the right to compute the value of a full key, unless it is there by now. With `patience`, wait that
-    /// long for another process that computes it.
-    pub(super) fn claim<'py>(
-        &self,
-        py: Python<'py>,
-        key: &[u8],
-        with_life: bool,
-        patience: Option<Duration>,
-    ) -> PyResult<Claim<'py>> {
-        let mut leased = self.wait_for_others(py, key, with_life, patience)?;
-        // Twice: what cannot be read is removed.
-        for _ in 0..2 {
-            let answer = match leased.take() {
-                Some(leased) => Some(leased),
-                None => self.ask(py, |tier| tier.lease(key, with_life))?,
-            };
-            match answer {
-                Some(Leased::Lease(lease)) => return Ok(Claim::Lease(lease)),
-                Some(Leased::Unleased | Leased::Taken(_)) | None => return Ok(Claim::None),
-                Some(Leased::Value(Stored { bytes, remaining })) => {
-                    match self.read(py, key, &bytes)? {
-                        Some(value) if !value.is(py.Ellipsis()) => {
-                            return Ok(Claim::Value(Fetched { value, remaining }));
-                        }
-                        Some(_) => {
-                            self.ask(py, |tier| tier.delete_unchanged(key, &bytes))?;
-                        }
-                        None => {}
-                    }
-                }
-            }
-        }
-        Ok(Claim::None)
-    }
-
-    /// Wait while another process computes the value of a full key. None: not any longer, or not at all.
-    fn wait_for_others(
-        &self,
-        py: Python<'_>,
-        key: &[u8],
-        with_life: bool,
-        patience: Option<Duration>,
-    ) -> PyResult<Option<Leased>> {
-        /// Those waited for, one after the other, each of which was not there any more.
-        const MOST: usize = 3;
-        const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
-        let Some(patience) = patience else {
-            return Ok(None);
-        };
-        let [mut pause, longest] = PAUSES;
-        let mut others: Option<Lease> = None;
-        let mut seen = 0;
-        let mut begun = Instant::now();
-        let came = loop {
-            let leased = self.ask(py, |tier| tier.lease_alone(key, with_life, patience))?;
-            let Some(Leased::Taken(lease)) = leased else {
-                break leased;
-            };
-            if others.as_ref() != Some(&lease) {
-                others = Some(lease);
-                seen += 1;
-                begun = Instant::now();
-            }
-            if seen > MOST || begun.elapsed() > patience {
-                break None;
-            }
-            raw::detached(py, || thread::sleep(pause));
-            py.check_signals()?;
-            pause = (pause * 2).min(longest);
-        };
-        if seen > 0 {
-            self.tier.count_wait(came.is_none());
-        }
-        Ok(came)
-    }
-
-    /// Give a right back that is not made use of. Nobody is told if that fails.
-    pub(super) fn release(&self, py: Python<'_>, key: &[u8], lease: &Lease) {
-        let _released = raw::detached(py, || self.tier.release(key, lease));
-    }
-
-    /// Take the right to replace the value of a full key.
-    pub(super) fn mark(&self, py: Python<'_>, key: &[u8]) -> PyResult<Option<Lease>> {
-        Ok(self.ask(py, |tier| tier.mark(key))?.flatten())
     }
 
     /// Forget a full key.
@@ -574,164 +496,4 @@ impl RedisCache {
         logging::hand_over(py, self.tier.take_notices())?;
         Ok(answer)
     }
-
-    /// The value of bytes that were found. What cannot be decoded counts as missing, and is removed.
-    fn read<'py>(
-        &self,
-        py: Python<'py>,
-        key: &[u8],
-        bytes: &[u8],
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let expected = self.serializer.format();
-        let why = match self.codec.decode(key, bytes, expected, now_ms()) {
-            Ok(decoded) => {
-                let value = match decoded.format {
-                    Format::Integer => Serializer::integer(py, &decoded.payload),
-                    _ => self.serializer.loads(py, &decoded.payload),
-                };
-                match value {
-                    Ok(value) => return Ok(Some(value)),
-                    Err(error) if error.is_instance_of::<PyException>(py) => error.to_string(),
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(why) => why.to_string(),
-        };
-        self.tier.count_undecodable(&why);
-        // Unless another has written it anew meanwhile.
-        self.ask(py, |tier| tier.delete_unchanged(key, bytes))?;
-        Ok(None)
-    }
-
-    fn encode(&self, key: &[u8], format: Format, payload: &[u8], life: Timeout) -> Vec<u8> {
-        self.encode_borrowed(key, format, payload, life)
-            .into_owned()
-    }
-
-    fn encode_borrowed<'a>(
-        &self,
-        key: &[u8],
-        format: Format,
-        payload: &'a [u8],
-        life: Timeout,
-    ) -> std::borrow::Cow<'a, [u8]> {
-        self.codec.encode(key, format, payload, expiry(life))
-    }
-
-    /// Replace the bytes under a key by others made of them, until no other came between. Whether there was
-    /// anything to replace.
-    fn rewrite(
-        &self,
-        tier: &RemoteTier<Client>,
-        key: &[u8],
-        mut make: impl FnMut(&[u8]) -> Option<(Vec<u8>, Timeout)>,
-    ) -> Result<bool, Failure> {
-        loop {
-            let Some(found) = tier.get(key, false)? else {
-                return Ok(false);
-            };
-            let Some((bytes, life)) = make(&found.bytes) else {
-                return Ok(false);
-            };
-            if tier.replace(key, &found.bytes, &bytes, life)? {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
-fn expiry(life: Timeout) -> Option<u64> {
-    let life = life.duration()?;
-    Some(now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
-}
-
-fn urls_of(url: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let not_urls = |given: &Bound<'_, PyAny>| {
-        let name = given.get_type().name()?;
-        Err(PyTypeError::new_err(format!(
-            "url is a str such as 'redis://localhost:6379/0', or a list of them, not {name}"
-        )))
-    };
-    if let Ok(text) = url.cast::<PyString>() {
-        return Ok(vec![text.to_str()?.to_owned()]);
-    }
-    let Ok(urls) = url.try_iter() else {
-        return not_urls(url);
-    };
-    let mut texts = Vec::new();
-    for url in urls {
-        let url = url?;
-        match url.cast::<PyString>() {
-            Ok(text) => texts.push(text.to_str()?.to_owned()),
-            Err(_) => return not_urls(&url),
-        }
-    }
-    Ok(texts)
-}
-
-fn keys_of(keys: &Bound<'_, PyAny>) -> PyResult<Vec<SigningKey>> {
-    if keys.is_instance_of::<PyString>() || keys.is_instance_of::<PyBytes>() {
-        return Err(PyTypeError::new_err(
-            "signing_keys is a list of keys, the one that signs first, not a single key",
-        ));
-    }
-    let mut found = Vec::new();
-    for key in keys.try_iter()? {
-        let key = key?;
-        if let Ok(text) = key.cast::<PyString>() {
-            found.push(SigningKey::new(text.to_str()?.as_bytes()));
-        } else if let Ok(bytes) = key.cast::<PyBytes>() {
-            found.push(SigningKey::new(bytes.as_bytes()));
-        } else {
-            let name = key.get_type().name()?;
-            return Err(PyTypeError::new_err(format!(
-                "a signing key is a str or bytes, not {name}"
-            )));
-        }
-    }
-    Ok(found)
-}
-
-fn cert_reqs(given: &str) -> Result<CertReqs, Error> {
-    Ok(
-        match choice("ssl_cert_reqs", given, &["required", "none"])? {
-            "none" => CertReqs::None,
-            _ => CertReqs::Required,
-        },
-    )
-}
-
-fn choice(
-    option: &'static str,
-    given: &str,
-    accepted: &'static [&'static str],
-) -> Result<&'static str, Error> {
-    let found = accepted.iter().find(|word| **word == given);
-    found.copied().ok_or_else(|| Error::UnknownChoice {
-        option,
-        given: given.to_owned(),
-        accepted,
-    })
-}
-
-/// Whether reads go to replicas, so that leases are of no use; then with a warning.
-fn must_do_without_leases(py: Python<'_>, client: &Client) -> PyResult<bool> {
-    if !client.reads_replicas() {
-        return Ok(false);
-    }
-    PyErr::warn(
-        py,
-        &py.get_type::<ReplicaReadsWarning>(),
-        c"a list of URLs is a primary and its replicas, which are read from: values are stored without leases, since \
-          a replica that lags behind would bring a cleared value back. Give the primary's URL alone to have leases, \
-          or leases=False to have no warning",
-        1,
-    )?;
-    Ok(true)
 }
