@@ -63,10 +63,16 @@ THEIRS = {"Django": of_django, "django-redis": of_django_redis}
 
 
 @pytest.fixture(params=THEIRS)
-def theirs(request, shared, prefix):
+def kind(request):
+    """Whose cache the other is."""
+    return request.param
+
+
+@pytest.fixture
+def theirs(kind, shared, prefix):
     """Another's cache."""
     with override_settings():
-        cache = THEIRS[request.param](shared.server().url, prefix)
+        cache = THEIRS[kind](shared.server().url, prefix)
         yield cache
         disconnect(cache)
 
@@ -255,7 +261,6 @@ def finish(process):
     return told
 
 
-@pytest.mark.parametrize("kind", THEIRS)
 class TestQuickcache054:
     def test_computes_where_there_is_a_placeholder_and_its_value_stays(self, decorated, ours, theirs, kind):
         """A placeholder says that a value is being computed here. 0.5.4 takes it for nothing at all."""

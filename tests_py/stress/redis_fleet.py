@@ -63,9 +63,7 @@ class Fleet:
         """Wait until each process has made a call more."""
         before = self.truth.calls(self.processes)
         end = time.monotonic() + LIMIT
-        while any(
-            now == then for now, then in zip(self.truth.calls(self.processes), before, strict=True)
-        ):
+        while any(now == then for now, then in zip(self.truth.calls(self.processes), before, strict=True)):
             assert time.monotonic() < end, f"a process makes no calls any more: {self._told()}"
             assert all(one.poll() is None for one in self._running), self._told()
             time.sleep(0.005)
