@@ -17,6 +17,7 @@ const BUFFER: usize = 64 * 1024;
 /// A connection that is logged in.
 pub(super) struct Connection {
     stream: BufReader<Stream>,
+    descriptor: Descriptor,
     /// How many replies have yet to come.
     expected: usize,
 }
@@ -39,10 +40,11 @@ impl Connection {
         until: Instant,
     ) -> Result<Self, Failure> {
         let address = &endpoint.address;
-        let stream = Stream::connect(address, tls, until).map_err(|error| {
+        let mut stream = Stream::connect(address, tls, until).map_err(|error| {
             Failure::of_io(&error, &format!("no connection to {address}")).unsent()
         })?;
         let mut connection = Self {
+            descriptor: stream.descriptor(),
             stream: BufReader::with_capacity(BUFFER, stream),
             expected: 0,
         };
@@ -145,8 +147,8 @@ impl Connection {
         self.expected == 0 && self.stream.buffer().is_empty() && self.stream.get_mut().is_quiet()
     }
 
-    pub(super) fn descriptor(&mut self) -> Descriptor {
-        self.stream.get_mut().descriptor()
+    pub(super) fn descriptor(&self) -> Descriptor {
+        self.descriptor
     }
 }
 

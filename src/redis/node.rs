@@ -13,7 +13,6 @@ use super::connection::{Connection, Role};
 use super::stream::Descriptor;
 use crate::gate;
 use crate::sync::Mutex;
-use crate::sys;
 use crate::tier::server::{Failure, FailureKind};
 
 /// Connections that are kept while nobody uses them.
@@ -71,7 +70,7 @@ impl Node {
                 return Ok(in_use);
             }
         }
-        let mut connection = Connection::open(&self.endpoint, self.tls.as_ref(), self.role, until)?;
+        let connection = Connection::open(&self.endpoint, self.tls.as_ref(), self.role, until)?;
         count();
         let descriptor = connection.descriptor();
         {
@@ -129,13 +128,13 @@ impl Node {
             std::mem::forget(connection);
         }
         for descriptor in open {
-            sys::close_inherited(descriptor.0);
+            descriptor.close_inherited();
         }
     }
 }
 
 impl<'a> InUse<'a> {
-    fn new(node: &'a Node, mut connection: Connection) -> Self {
+    fn new(node: &'a Node, connection: Connection) -> Self {
         Self {
             node,
             descriptor: connection.descriptor(),

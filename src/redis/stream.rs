@@ -59,7 +59,7 @@ impl Stream {
         self.timed().until = until;
     }
 
-    /// The socket's number, by which a child that inherited it can close it.
+    /// What tells the socket, by which a child that inherited it can close it. Takes a call of the system.
     pub(super) fn descriptor(&mut self) -> Descriptor {
         Descriptor::of(&self.timed().socket)
     }
@@ -106,20 +106,35 @@ impl Write for Stream {
     }
 }
 
-/// A socket's number.
+/// A socket's number, and what tells it from others that have the number later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Descriptor(#[cfg(unix)] pub(super) std::os::fd::RawFd);
+pub(super) struct Descriptor {
+    #[cfg(unix)]
+    number: std::os::fd::RawFd,
+    #[cfg(unix)]
+    identity: Option<(u64, u64)>,
+}
 
 impl Descriptor {
     #[cfg(unix)]
     fn of(socket: &Socket) -> Self {
         use std::os::fd::AsRawFd;
-        Self(socket.as_raw_fd())
+        let number = socket.as_raw_fd();
+        Self {
+            number,
+            identity: crate::sys::identity(number),
+        }
     }
 
     #[cfg(not(unix))]
     fn of(_socket: &Socket) -> Self {
-        Self()
+        Self {}
+    }
+
+    /// In a child of the process that has the socket: close the copy.
+    pub(super) fn close_inherited(self) {
+        #[cfg(unix)]
+        crate::sys::close_inherited(self.number, self.identity);
     }
 }
 

@@ -1,7 +1,7 @@
-"""Calls while a server answers nothing: `python redis_black_hole.py SETTINGS`. Prints what they cost, in JSON.
+"""Calls while a server answers nothing: `python redis_black_hole.py SETTINGS`. Prints their cost, in JSON.
 
-It says "ready" and waits for a line on its standard input wherever the servers are to change: the proxy before
-them becomes a black hole, and lets through again. Settings, in JSON: `url`, `calls`, `deadline`.
+It says "ready" and waits for a line on its standard input wherever the server is to change: the proxy before
+it becomes a black hole, and lets through again. Settings, in JSON: `url`, `calls`, `deadline`.
 """
 
 import faulthandler
@@ -37,14 +37,14 @@ class Lines(logging.Handler):
 
 
 def timed(x):
-    """When a call began, how long it took, and whether it was answered without asking the server."""
+    """When a call began, and how long it took."""
     begun = time.perf_counter()
     assert function(x) == [x]
     return begun, time.perf_counter() - begun
 
 
 def turn():
-    """Have the servers changed."""
+    """Have the server changed."""
     print("ready", flush=True)
     assert sys.stdin.readline()
 

@@ -95,7 +95,7 @@ class Fleet:
     def _told(self):
         for one in self._running:
             one.kill()
-        return [one.communicate()[1][-2_000:] for one in self._running]
+        return [text[-2_000:] for one in self._running for text in one.communicate()]
 
 
 def check(fleet, record_property):

