@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from django.test import override_settings
-from redis_servers import waiting
 
 from quickcache import RedisCache
 
@@ -63,10 +62,16 @@ THEIRS = {"Django": of_django, "django-redis": of_django_redis}
 
 
 @pytest.fixture(params=THEIRS)
-def theirs(request, shared, prefix):
+def kind(request):
+    """Whose cache the other is."""
+    return request.param
+
+
+@pytest.fixture
+def theirs(kind, shared, prefix):
     """Another's cache."""
     with override_settings():
-        cache = THEIRS[request.param](shared.server().url, prefix)
+        cache = THEIRS[kind](shared.server().url, prefix)
         yield cache
         disconnect(cache)
 
@@ -195,7 +200,8 @@ class TestLives:
 
 # The same text in both processes, so that the keys are the same. It tells when it computes, and waits.
 DECORATED = """
-import sys
+import faulthandler, sys
+faulthandler.dump_traceback_later(60, exit=True)
 from django.conf import settings
 
 which, kind, url, prefix = sys.argv[1:]
@@ -245,17 +251,22 @@ def decorated(tmp_path, shared, prefix):
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
 
 
 def finish(process):
     """Let it compute, and have what it says after that."""
-    told, _ = process.communicate("\n", timeout=waiting.LIMIT)
-    assert process.returncode == 0
+    with suppress(BrokenPipeError):  # it may have ended already
+        process.stdin.write("\n")
+        process.stdin.close()
+    told = process.stdout.read()
+    assert 0 == process.wait()
     return told
 
 
-@pytest.mark.parametrize("kind", THEIRS)
 class TestQuickcache054:
     def test_computes_where_there_is_a_placeholder_and_its_value_stays(self, decorated, ours, theirs, kind):
         """A placeholder says that a value is being computed here. 0.5.4 takes it for nothing at all."""

@@ -22,7 +22,7 @@ PASS = Fault("pass")
 BLACK_HOLE = Fault("black hole")
 """All is read and nothing passed on, ends of connections neither."""
 HALF_OPEN = Fault("half open")
-"""Nothing is read, as if all packets were lost; what was held up passes when this is over."""
+"""Nothing passes, as if all packets were lost, and reading ends soon; what was held up passes afterwards."""
 RESET = Fault("reset")
 """Connections are broken by RST: those that are open, and each new one once it is accepted."""
 RANDOM = Fault("random")

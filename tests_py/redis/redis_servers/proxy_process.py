@@ -166,7 +166,6 @@ async def pump(way: Direction, source: StreamReader, sink: StreamWriter) -> None
     passed = 0
     with contextlib.suppress(OSError):
         while True:
-            await way.while_it_is("half open")
             data = await source.read(PIECE)
             way.seen += len(data)
             if not data:
