@@ -65,27 +65,27 @@ mod portable {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use portable::{coarse_now, coarse_tick, precise_now};
 
-/// What tells an open file or socket from all others, whatever number it has: where it is, and its number
-/// there. None if nothing is open under the number.
+/// What an open file or socket is, whatever its number: its device and its place there. None if it is not open.
 #[cfg(unix)]
-#[allow(clippy::unnecessary_cast)] // the widths differ between systems
 pub(crate) fn identity(descriptor: std::os::fd::RawFd) -> Option<(u64, u64)> {
-    let mut facts = std::mem::MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `facts` is room for what the call writes; it may be called for any number.
-    let code = unsafe { libc::fstat(descriptor, facts.as_mut_ptr()) };
+    let mut found = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: a place for what is found; a number that is not open is an error and nothing else.
+    let code = unsafe { libc::fstat(descriptor, found.as_mut_ptr()) };
     if code != 0 {
         return None;
     }
-    // SAFETY: the call has filled it.
-    let facts = unsafe { facts.assume_init() };
-    Some((facts.st_dev as u64, facts.st_ino as u64))
+    // SAFETY: filled in, since the call succeeded.
+    let found = unsafe { found.assume_init() };
+    // How wide they are depends on the platform.
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+    Some((found.st_dev as u64, found.st_ino as u64))
 }
 
-/// Close a socket that this process inherited from the one that opened it, if it still has it: a daemon closes
-/// all that it has inherited, and what it opens then has the same numbers.
+/// Close a socket that this process inherited from the one that opened it; nothing else that has its number by
+/// now, since a daemon closes all that it inherited, and opens files of its own.
 #[cfg(unix)]
-pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd, expected: Option<(u64, u64)>) {
-    if expected.is_some() && identity(descriptor) == expected {
+pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd, was: Option<(u64, u64)>) {
+    if was.is_some() && identity(descriptor) == was {
         // SAFETY: whoever had the number for its own is not in this process: a thread of the parent.
         let _code = unsafe { libc::close(descriptor) };
     }

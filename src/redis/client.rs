@@ -24,6 +24,10 @@ use crate::tier::server::{Failure, FailureKind};
 /// How long is waited before the same is tried again: this, and twice as long each time.
 const PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How many redirections are followed at once. Nodes that do not agree send to each other without end.
+const REDIRECTIONS: u32 = 5;
+/// The shard of slots that no node is known to serve.
+const NOBODYS: Shard = 0;
 
 /// The servers, and the connections of this process to them.
 pub struct Client {
@@ -91,6 +95,17 @@ struct Target {
     is_asking: bool,
     /// Whether another may be asked in its place.
     is_replica: bool,
+}
+
+impl Target {
+    /// By when it has to answer, so that there is time left for who is asked in its place.
+    fn share(&self, until: Instant) -> Instant {
+        if !self.is_replica {
+            return until;
+        }
+        let now = Instant::now();
+        now + until.saturating_duration_since(now) / 2
+    }
 }
 
 /// What is to be done after a reply or a failure.
@@ -164,6 +179,7 @@ impl Client {
         let process = self.process();
         let mut pause = PAUSE;
         let mut next = None;
+        let mut redirections = 0;
         loop {
             let target = match next.take() {
                 Some(target) => Ok(target),
@@ -171,7 +187,7 @@ impl Client {
             };
             let after = match target {
                 Err(failure) => self.after_failure(&process, failure.unsent(), request, None),
-                Ok(target) => match self.exchange(&target, request, until) {
+                Ok(target) => match self.exchange(&target, request, target.share(until)) {
                     Ok(replies) => match replies.iter().find_map(server_error) {
                         None => return Ok(replies),
                         Some(error) => match self.after_error(&process, error, request, &target) {
@@ -185,7 +201,12 @@ impl Client {
             let failure = match after {
                 Next::Ask(target) => {
                     next = Some(target);
-                    continue;
+                    redirections += 1;
+                    if redirections <= REDIRECTIONS {
+                        continue;
+                    }
+                    let text = "the nodes of the cluster do not agree on who has a key";
+                    Failure::new(FailureKind::NotReady, text)
                 }
                 Next::GiveUp(failure) => return Err(self.of_shard(failure, request)),
                 Next::Again(failure) => failure,
@@ -253,14 +274,16 @@ impl Client {
                 connection.send(request.packed(), request.count(), until)?;
                 Ok(connection)
             });
-            connections.push(sent.map_err(of(address)).inspect_err(|_| {
-                process.is_stale.store(true, SeqCst);
-                node.close_idle();
-            })?);
+            let sent = sent.inspect_err(|_| broke(&process, node));
+            connections.push(sent.map_err(of(address))?);
         }
-        let replies = connections.into_iter().zip(requests);
+        let replies = connections.into_iter().zip(requests).zip(&nodes);
         replies
-            .map(|(connection, (address, _))| connection.receive(until).map_err(of(address)))
+            .map(|((connection, (address, _)), node)| {
+                let received = connection.receive(until);
+                let received = received.inspect_err(|_| broke(&process, node));
+                received.map_err(of(address))
+            })
             .collect()
     }
 
@@ -296,8 +319,7 @@ impl Client {
                 if slots.is_whole() {
                     return Ok(slots.primaries());
                 }
-                let text = "the cluster has slots that no node serves";
-                Err(Failure::new(FailureKind::NotReady, text))
+                Err(not_whole())
             }
         }
     }
@@ -319,11 +341,31 @@ impl Client {
             is_asking: false,
             is_replica: false,
         };
-        let replies = self.exchange(&target, request, until)?;
-        match replies.iter().find_map(server_error) {
+        let asked = self.exchange(&target, request, until);
+        let asked = asked.and_then(|replies| match replies.iter().find_map(server_error) {
             Some(error) => Err(refusal(error)),
             None => Ok(replies),
+        });
+        asked.map_err(|failure| Failure {
+            shard: Some(self.shard_at(address)),
+            ..failure
+        })
+    }
+
+    /// Whether one shard of a cluster is back, or others have its slots.
+    pub(super) fn probe_shard(&self, shard: Shard, until: Instant) -> Result<(), Failure> {
+        let process = self.process();
+        process.is_stale.store(true, SeqCst);
+        let slots = self.known_slots(&process, until)?;
+        let is_it = |primary: &&Address| cluster::shard_of(primary) == shard;
+        if let Some(primary) = slots.primaries().iter().find(is_it) {
+            let request = Request::new(None).command(&redis::cmd("PING"));
+            return self.call_at(primary, &request, until).map(drop);
         }
+        if shard == NOBODYS && !slots.is_whole() {
+            return Err(not_whole());
+        }
+        Ok(())
     }
 
     /// The shard of a key, as far as is known.
@@ -334,7 +376,7 @@ impl Client {
         let slots = self.process().slots();
         slots
             .primary(cluster::slot_of(key))
-            .map_or(0, cluster::shard_of)
+            .map_or(NOBODYS, cluster::shard_of)
     }
 
     /// The shard of a primary.
@@ -519,7 +561,7 @@ impl Client {
         if !process.is_stale.load(SeqCst) {
             return Ok(known);
         }
-        let is_known = known.primary(0).is_some();
+        let is_known = !known.is_empty();
         if process.is_refreshing.swap(true, SeqCst) && is_known {
             // Another thread is at it.
             return Ok(known);
@@ -562,6 +604,8 @@ impl Client {
         let mut last = Failure::new(FailureKind::Unreachable, "there is no node to ask").unsent();
         let half = until.saturating_duration_since(Instant::now()) / 2;
         let share = half / u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        // One that knows of some slots only may be cut off from the others; or nobody has the rest.
+        let mut some = None;
         for node in nodes {
             let target = Target {
                 node,
@@ -574,8 +618,10 @@ impl Client {
                 Ok(replies) => match replies.first() {
                     Some(Value::ServerError(error)) => refusal(error),
                     Some(reply) => match Slots::read(reply, asked) {
-                        Some(slots) if slots.primary(0).is_some() || slots.is_whole() => {
-                            return Ok(slots);
+                        Some(slots) if slots.is_whole() => return Ok(slots),
+                        Some(slots) if !slots.is_empty() => {
+                            some.get_or_insert(slots);
+                            continue;
                         }
                         _ => Failure::new(
                             FailureKind::NotReady,
@@ -587,7 +633,7 @@ impl Client {
                 Err(failure) => failure,
             };
         }
-        Err(last.unsent())
+        some.ok_or_else(|| last.unsent())
     }
 
     /// The node at an address that was found out: all else is as for those that were given.
@@ -645,10 +691,36 @@ pub(super) fn refusal(error: &ServerError) -> Failure {
         _ => match error.code() {
             "NOAUTH" | "WRONGPASS" => FailureKind::LogIn,
             "BUSY" => FailureKind::NotReady,
+            // Said to each new connection, until others are closed.
+            "ERR"
+                if error
+                    .details()
+                    .is_some_and(|text| text.starts_with("max number of clients")) =>
+            {
+                FailureKind::NotReady
+            }
             _ => FailureKind::Refused,
         },
     };
-    Failure::new(kind, format!("the server refuses: {error}"))
+    Failure::new(kind, format!("the server refuses: {}", said(error)))
+}
+
+/// A server's error in its own words.
+pub(super) fn said(error: &ServerError) -> String {
+    let detail = error.details().unwrap_or_default();
+    format!("{} {detail}", error.code())
+}
+
+/// Have the cluster asked anew for who has which slots.
+fn broke(process: &Process, node: &Node) {
+    process.is_stale.store(true, SeqCst);
+    // Those that are idle are likely to have broken as well.
+    node.close_idle();
+}
+
+fn not_whole() -> Failure {
+    let text = "the cluster has slots that no node serves";
+    Failure::new(FailureKind::NotReady, text)
 }
 
 fn no_node(slot: u16) -> Failure {

@@ -66,8 +66,7 @@ impl Server for Client {
                 if let Some(life) = milliseconds(life) {
                     set.arg("PX").arg(life);
                 }
-                let reply = self.one(&Request::new(Some(key)).command(&set), until)?;
-                return Ok(reply != Value::Nil);
+                return is_done(self.one(&Request::new(Some(key)).command(&set), until)?);
             }
         };
         let arguments = |cmd: &mut Cmd| {
@@ -187,7 +186,7 @@ impl Server for Client {
             let replies = self.call(&request, until)?;
             return replies
                 .into_iter()
-                .try_for_each(|reply| checked(reply).map(drop));
+                .try_for_each(|reply| is_done(reply).map(drop));
         }
         let mut items_left = items.iter();
         let next = |key: &[u8]| {
@@ -199,7 +198,7 @@ impl Server for Client {
         let replies = self.each(items.iter().map(|(key, _)| key.as_slice()), next, until)?;
         replies
             .into_iter()
-            .try_for_each(|reply| checked(reply).map(drop))
+            .try_for_each(|reply| is_done(reply).map(drop))
     }
 
     fn delete_many(&self, keys: &[Vec<u8>], until: Instant) -> Result<u64, Failure> {
@@ -242,15 +241,11 @@ impl Server for Client {
     }
 
     fn probe(&self, shard: Shard, until: Instant) -> Result<(), Failure> {
-        self.forget();
-        let request = Request::new(None).command(&redis::cmd("PING"));
-        for primary in self.primaries(until)? {
-            // Of a cluster, one node; if no primary has that number any more, another took its slots.
-            if !self.is_cluster() || self.shard_at(&primary) == shard {
-                self.call_at(&primary, &request, until)?;
-            }
+        if self.is_cluster() {
+            return self.probe_shard(shard, until);
         }
-        Ok(())
+        self.forget();
+        self.ping(until)
     }
 
     fn close(&self) {
@@ -387,16 +382,25 @@ fn escaped(bytes: &[u8]) -> Vec<u8> {
     pattern
 }
 
-/// A life in the server's milliseconds; None for ever.
+/// A life in the server's milliseconds, at least one: to scripts, none is for ever. None for ever.
 fn milliseconds(life: Timeout) -> Option<u64> {
     let life = life.duration()?;
-    Some(u64::try_from(life.as_millis()).unwrap_or(u64::MAX))
+    Some(u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
 fn checked(reply: Value) -> Result<Value, Failure> {
     match reply {
         Value::ServerError(error) => Err(refusal(&error)),
         reply => Ok(reply),
+    }
+}
+
+/// What the server says to a SET: done, or not by the condition it came with.
+fn is_done(reply: Value) -> Result<bool, Failure> {
+    match checked(reply)? {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        other => Err(unexpected(&other)),
     }
 }
 
@@ -426,4 +430,50 @@ fn unexpected(reply: &Value) -> Failure {
     };
     let text = format!("the server answered with {kind} where that is no answer");
     Failure::new(FailureKind::Protocol, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_fits_what_it_was_made_of_and_nothing_else() {
+        for (bytes, pattern) in [
+            (&b"app:1:"[..], &b"app:1:"[..]),
+            (b"a*b?", b"a\\*b\\?"),
+            (b"[a-c]^", b"\\[a\\-c\\]\\^"),
+            (b"a\\*", b"a\\\\\\*"),
+            (b"\x00\xff", b"\x00\xff"),
+            (b"", b""),
+        ] {
+            assert_eq!(pattern, escaped(bytes), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn lives_are_whole_milliseconds_and_at_least_one() {
+        for (microseconds, expected) in [
+            (0, 1),
+            (1, 1),
+            (999, 1),
+            (1_000, 1),
+            (1_999, 1),
+            (2_000, 2),
+            (300_000_000, 300_000),
+        ] {
+            let life = Timeout::after(Duration::from_micros(microseconds));
+            assert_eq!(Some(expected), milliseconds(life), "{microseconds}");
+        }
+        assert_eq!(None, milliseconds(Timeout::FOREVER));
+        assert_eq!(None, milliseconds(Timeout::after(Duration::MAX)));
+    }
+
+    /// What has more is refused by the server, which adds the time since 1970.
+    #[test]
+    fn the_longest_life_fits_a_servers_clock() {
+        let longest = Timeout::after(Duration::from_nanos(u64::MAX - 1));
+        let since_1970 = 100 * 366 * 24 * 3_600 * 1_000_u64;
+        let end = milliseconds(longest).map(|life| life + since_1970);
+        assert!(end.is_some_and(|end| i64::try_from(end).is_ok()));
+    }
 }

@@ -1,12 +1,13 @@
 //! One connection to one server: logging in, commands, and their replies.
 
-use std::io::{BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
 use redis::{Parser, Value};
 use rustls::ClientConfig;
 
+use super::client::said;
 use super::config::{Address, Endpoint};
 use super::stream::{Descriptor, Stream};
 use crate::tier::server::{Failure, FailureKind};
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     descriptor: Descriptor,
     /// How many replies have yet to come.
     expected: usize,
+    /// Whether more was read than was asked for, so that it is not known where the next reply begins.
+    is_astray: bool,
 }
 
 /// What a server has to be.
@@ -47,6 +50,7 @@ impl Connection {
             descriptor: stream.descriptor(),
             stream: BufReader::with_capacity(BUFFER, stream),
             expected: 0,
+            is_astray: false,
         };
         connection
             .log_in(endpoint, role, until)
@@ -87,7 +91,7 @@ impl Connection {
         let replies = self.exchange(&packed, steps.len(), until)?;
         for (reply, refusal) in replies.iter().zip(steps) {
             if let (Value::ServerError(error), Some(refusal)) = (reply, refusal) {
-                let text = format!("{address} {refusal}: {error}");
+                let text = format!("{address} {refusal}: {}", said(error));
                 return Err(Failure::new(FailureKind::LogIn, text));
             }
         }
@@ -129,27 +133,69 @@ impl Connection {
     /// Read the replies to what was sent.
     pub(super) fn receive(&mut self, until: Instant) -> Result<Vec<Value>, Failure> {
         self.stream.get_mut().due(until);
-        // A parser reads ahead. What it may have read of replies that nobody asked for goes with it.
         let mut parser = Parser::new();
+        let mut stream = Counted {
+            stream: &mut self.stream,
+            count: 0,
+        };
         let mut replies = Vec::with_capacity(self.expected);
         while self.expected > 0 {
-            let reply = parser.parse_value(&mut self.stream);
+            let reply = parser.parse_value(&mut stream);
             let reply = reply.map_err(|error| unreadable(&error))?;
             self.expected -= 1;
             replies.push(reply);
         }
+        // A parser reads ahead, and what it has read of replies that nobody asked for goes with it.
+        let length = replies.iter().map(length).sum::<Option<usize>>();
+        self.is_astray = length != Some(stream.count);
         Ok(replies)
     }
 
     /// Whether the next reply will be that to the next command: the server has not closed the connection, and
     /// nothing has come that nobody asked for.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.expected == 0 && self.stream.buffer().is_empty() && self.stream.get_mut().is_quiet()
+        self.expected == 0
+            && !self.is_astray
+            && self.stream.buffer().is_empty()
+            && self.stream.get_mut().is_quiet()
     }
 
     pub(super) fn descriptor(&self) -> Descriptor {
         self.descriptor
     }
+}
+
+/// Counts what is read.
+struct Counted<'a> {
+    stream: &'a mut BufReader<Stream>,
+    count: usize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.count += read;
+        Ok(read)
+    }
+}
+
+/// How many bytes a reply had; None for one that commands of ours do not have.
+fn length(reply: &Value) -> Option<usize> {
+    let digits = |number: &dyn ToString| number.to_string().len();
+    Some(match reply {
+        Value::Nil | Value::Okay => 5,
+        Value::Int(number) => 3 + digits(number),
+        Value::SimpleString(text) => 3 + text.len(),
+        Value::BulkString(bytes) => 5 + digits(&bytes.len()) + bytes.len(),
+        Value::Array(parts) => {
+            let parts_length = parts.iter().map(length).sum::<Option<usize>>()?;
+            3 + digits(&parts.len()) + parts_length
+        }
+        Value::ServerError(error) => {
+            3 + error.code().len() + error.details().map_or(0, |detail| 1 + detail.len())
+        }
+        _ => return None,
+    })
 }
 
 fn unreadable(error: &redis::RedisError) -> Failure {
@@ -160,7 +206,13 @@ fn unreadable(error: &redis::RedisError) -> Failure {
         redis::ErrorKind::Io => FailureKind::Unreachable,
         _ => FailureKind::Protocol,
     };
-    Failure::new(kind, format!("the server's answer cannot be read: {error}"))
+    let text = error.to_string();
+    // The parser goes on about what it would have accepted.
+    let problem = text.lines().next().unwrap_or_default();
+    Failure::new(
+        kind,
+        format!("the server's answer cannot be read: {problem}"),
+    )
 }
 
 fn is_primary(reply: &Value) -> bool {

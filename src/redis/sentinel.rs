@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use redis::Value;
 
+use super::client::said;
 use super::config::Address;
 use super::connection::named_address;
 use super::node::Node;
@@ -48,7 +49,7 @@ fn ask(sentinel: &Node, service: &str, until: Instant) -> Result<Address, Failur
             _ => "answers in another form".to_owned(),
         },
         [Value::Nil] => format!("knows no service '{service}'"),
-        [Value::ServerError(error)] => format!("says: {error}"),
+        [Value::ServerError(error)] => format!("says: {}", said(error)),
         _ => "answers in another form".to_owned(),
     };
     let text = format!("the sentinel {asked} {problem}");

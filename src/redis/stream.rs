@@ -13,9 +13,13 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::config::Address;
+#[cfg(unix)]
+use crate::sys;
 
 /// How far a socket's timeout may exceed what an operation has left, before it is set anew.
 const SLACK: Duration = Duration::from_millis(5);
+/// The system counts microseconds, and none of them is for ever.
+const SHORTEST: Duration = Duration::from_micros(1);
 /// Connections that nobody uses are probed this often, so that no dead one is kept.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -37,6 +41,7 @@ impl Stream {
             Address::Tcp { host, port } => connect_to_any(&resolve(host, *port, until)?, until)?,
         };
         let timed = Timed {
+            descriptor: Descriptor::of(&socket),
             socket,
             until,
             armed: None,
@@ -59,17 +64,16 @@ impl Stream {
         self.timed().until = until;
     }
 
-    /// What tells the socket, by which a child that inherited it can close it. Takes a call of the system.
+    /// The socket's number, by which a child that inherited it can close it.
     pub(super) fn descriptor(&mut self) -> Descriptor {
-        Descriptor::of(&self.timed().socket)
+        self.timed().descriptor
     }
 
     /// Whether the other side has neither closed the connection nor sent anything that has not been read.
     pub(super) fn is_quiet(&mut self) -> bool {
         match self {
             Self::Plain(timed) => timed.waiting() == Waiting::Nothing,
-            // With TLS there may be messages of its own, such as tickets for the next session.
-            Self::Tls(stream) => stream.sock.waiting() != Waiting::Closed,
+            Self::Tls(stream) => is_quiet_but_for_tls(stream).unwrap_or(false),
         }
     }
 
@@ -78,6 +82,24 @@ impl Stream {
             Self::Plain(timed) => timed,
             Self::Tls(stream) => &mut stream.sock,
         }
+    }
+}
+
+/// With TLS there may be messages of its own, such as tickets for the next session: they are read. That the
+/// other side closes is one as well.
+fn is_quiet_but_for_tls(stream: &mut StreamOwned<ClientConnection, Timed>) -> Option<bool> {
+    let StreamOwned { conn, sock } = stream;
+    loop {
+        let state = conn.process_new_packets().ok()?;
+        if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() {
+            return Some(false);
+        }
+        match sock.waiting() {
+            Waiting::Nothing => return Some(true),
+            Waiting::Closed => return Some(false),
+            // Which takes no time, since it is there.
+            Waiting::Something => conn.read_tls(&mut &sock.socket).ok()?,
+        };
     }
 }
 
@@ -106,36 +128,44 @@ impl Write for Stream {
     }
 }
 
-/// A socket's number, and what tells it from others that have the number later.
+/// A socket's number, and what it is: a number may be another's later.
+#[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Descriptor {
-    #[cfg(unix)]
     number: std::os::fd::RawFd,
-    #[cfg(unix)]
     identity: Option<(u64, u64)>,
 }
 
+#[cfg(unix)]
 impl Descriptor {
-    #[cfg(unix)]
     fn of(socket: &Socket) -> Self {
         use std::os::fd::AsRawFd;
         let number = socket.as_raw_fd();
         Self {
             number,
-            identity: crate::sys::identity(number),
+            identity: sys::identity(number),
         }
     }
 
-    #[cfg(not(unix))]
-    fn of(_socket: &Socket) -> Self {
-        Self {}
+    /// Close the copy of a socket that was opened by the process that this one is a child of.
+    pub(super) fn close_inherited(self) {
+        sys::close_inherited(self.number, self.identity);
+    }
+}
+
+/// A socket's number. There is no fork here.
+#[cfg(windows)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Descriptor(std::os::windows::io::RawSocket);
+
+#[cfg(windows)]
+impl Descriptor {
+    fn of(socket: &Socket) -> Self {
+        use std::os::windows::io::AsRawSocket;
+        Self(socket.as_raw_socket())
     }
 
-    /// In a child of the process that has the socket: close the copy.
-    pub(super) fn close_inherited(self) {
-        #[cfg(unix)]
-        crate::sys::close_inherited(self.number, self.identity);
-    }
+    pub(super) fn close_inherited(self) {}
 }
 
 /// A socket that gives up at a moment.
@@ -144,6 +174,7 @@ impl Descriptor {
 /// among operations with one deadline is never; so that an answer in one piece costs no further call.
 pub(super) struct Timed {
     socket: Socket,
+    descriptor: Descriptor,
     until: Instant,
     /// What the system was told last.
     armed: Option<Duration>,
@@ -160,16 +191,27 @@ enum Waiting {
 impl Timed {
     /// Look at what there is to be read, and leave it there.
     fn waiting(&self) -> Waiting {
-        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        match self
-            .socket
-            .recv_with_flags(&mut [MaybeUninit::uninit()], flags)
-        {
+        match self.peek() {
             Ok(0) => Waiting::Closed,
             Ok(_) => Waiting::Something,
             Err(error) if error.kind() == ErrorKind::WouldBlock => Waiting::Nothing,
             Err(_) => Waiting::Closed,
         }
+    }
+
+    #[cfg(unix)]
+    fn peek(&self) -> io::Result<usize> {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        self.socket
+            .recv_with_flags(&mut [MaybeUninit::uninit()], flags)
+    }
+
+    #[cfg(not(unix))]
+    fn peek(&self) -> io::Result<usize> {
+        self.socket.set_nonblocking(true)?;
+        let peeked = self.socket.peek(&mut [MaybeUninit::uninit()]);
+        self.socket.set_nonblocking(false)?;
+        peeked
     }
 
     /// Have the system give up in time. `ErrorKind::TimedOut` if it is too late already.
@@ -179,11 +221,10 @@ impl Timed {
             return Err(ErrorKind::TimedOut.into());
         }
         if self.armed.is_none_or(|armed| armed > left + SLACK) {
-            // Less than the system can count would be for ever.
-            let told = left.max(Duration::from_millis(1));
-            self.socket.set_read_timeout(Some(told))?;
-            self.socket.set_write_timeout(Some(told))?;
-            self.armed = Some(told);
+            let told = Some(left.max(SHORTEST));
+            self.socket.set_read_timeout(told)?;
+            self.socket.set_write_timeout(told)?;
+            self.armed = Some(left);
         }
         Ok(())
     }

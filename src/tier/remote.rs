@@ -421,9 +421,10 @@ impl<S: Server> RemoteTier<S> {
         }
         let is_away = self.are_away(keys.iter().map(Vec::as_slice));
         let of_those_there = keys.iter().zip(&is_away).filter(|(_, is_away)| !**is_away);
-        let there: Cow<'_, [Vec<u8>]> = match is_away.contains(&true) {
-            false => keys.into(),
-            true => of_those_there.map(|(key, _)| key.clone()).collect(),
+        let there: Cow<'_, [Vec<u8>]> = if is_away.contains(&true) {
+            of_those_there.map(|(key, _)| key.clone()).collect()
+        } else {
+            keys.into()
         };
         let asked = self.run_many(&there, |server, until| server.get_many(&there, until));
         let mut asked = asked
@@ -509,9 +510,10 @@ impl<S: Server> RemoteTier<S> {
             .iter()
             .cloned()
             .partition(|_| is_away.next().unwrap_or_default());
-        let done = match there.is_empty() {
-            true => Ok(0),
-            false => self.run_many(&there, |server, until| server.delete_many(&there, until)),
+        let done = if there.is_empty() {
+            Ok(0)
+        } else {
+            self.run_many(&there, |server, until| server.delete_many(&there, until))
         };
         for key in &there {
             match &done {
