@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use log::Level;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
 
@@ -111,13 +112,18 @@ fn wants_debug(py: Python<'_>, parts: &Parts) -> PyResult<bool> {
 }
 
 /// Hand over what was to be logged by those who could not.
+///
+/// Not by pyo3-log, whose calls of Python abort the process where a daemon thread is ended in them.
 pub(super) fn hand_over(py: Python<'_>, notices: Vec<Notice>) -> PyResult<()> {
     for Notice { level, text } in notices {
-        log::log!(target: "quickcache", level, "{text}");
-        // pyo3-log leaves it set when a handler raises
-        if let Some(error) = PyErr::take(py) {
-            return Err(error);
-        }
+        let name = match level {
+            Level::Error => intern!(py, "error"),
+            Level::Warn => intern!(py, "warning"),
+            Level::Info => intern!(py, "info"),
+            Level::Debug | Level::Trace => intern!(py, "debug"),
+        };
+        let text = PyString::new(py, &text);
+        raw::method(parts(py)?.logger.bind(py), name, &[&text])?;
     }
     Ok(())
 }
