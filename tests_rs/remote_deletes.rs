@@ -150,7 +150,7 @@ fn a_delete_that_failed_while_another_write_was_under_way_is_not_forgotten_with_
 #[test]
 fn a_set_waits_for_a_delete_of_its_key_that_is_on_its_way() {
     let server = FakeServer::default();
-    let tier = server.tier_with(|options| options.deadline = Duration::from_millis(50));
+    let tier = server.tier_with(|options| options.deadline = Duration::from_millis(300));
     server.hold("delete_many");
     failing(&server, || tier.delete(KEY));
     server.wait_for("delete_many", 1);

@@ -456,7 +456,8 @@ impl Client {
             target.node.close_idle();
         }
         let may_repeat = failure.is_unsent || request.is_repeatable();
-        let is_lasting = failure.kind == FailureKind::LogIn;
+        // Whoever says no, or speaks another language, will in a moment as well.
+        let is_lasting = matches!(failure.kind, FailureKind::LogIn | FailureKind::Protocol);
         if let (Topology::Replicated { primary, .. }, Some(target)) = (&self.topology, target)
             && target.is_replica
         {
