@@ -488,7 +488,7 @@ def under_stress(length: str, interpreter: Interpreter, *arguments: str) -> None
     python = environment(f"stress-{interpreter.tag}", interpreter, "test", "stress")
     install(python, test_wheel(interpreter))
     command = ("-m", "pytest", "-n", "2", "tests_py/stress", *arguments)
-    check(name, python, *command, env={"QUICKCACHE_STRESS": length})
+    check(name, python, *command, env={**needs_of_tests(), "QUICKCACHE_STRESS": length})
 
 
 def stress(*arguments: str) -> None:

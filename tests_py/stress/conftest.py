@@ -16,9 +16,9 @@ LENGTH = os.environ.get("QUICKCACHE_STRESS", "")
 if LENGTH not in {"", "short", "full"}:
     raise pytest.UsageError(f"QUICKCACHE_STRESS is {LENGTH!r}, and not full, short or nothing")
 
-collect_ignore = [] if LENGTH else ["test_stress_servers.py"]
 # None of the servers runs on Windows.
-collect_ignore_glob = ["test_stress_redis_*"] if sys.platform == "win32" else []
+WITH_SERVERS = LENGTH and sys.platform != "win32"
+collect_ignore_glob = [] if WITH_SERVERS else ["test_stress_servers.py", "test_stress_redis_*"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Calls while a server answers nothing: `python redis_black_hole.py SETTINGS`. Prints their cost, in JSON.
 
-It says "ready" and waits for a line on its standard input wherever the server is to change: the proxy before
-it becomes a black hole, and lets through again. Settings, in JSON: `url`, `calls`, `deadline`.
+Each of some rounds begins with calls of eight threads at once, into a black hole that the breaker knows
+nothing of yet. It says "ready" and waits for a line on its standard input wherever the server is to change: the proxy
+before it becomes a black hole, and lets through again. Settings, in JSON: `url`, `deadline`, `rounds`.
 """
 
 import faulthandler
@@ -16,7 +17,7 @@ from quickcache import RedisCache, get_quickcache
 
 SETTINGS = json.loads(sys.argv[1])
 THREADS = 8
-LIMIT = 120
+LIMIT = 300
 CACHE = RedisCache(SETTINGS["url"], deadline=SETTINGS["deadline"], key_prefix="hole:")
 
 
@@ -37,10 +38,10 @@ class Lines(logging.Handler):
 
 
 def timed(x):
-    """When a call began, and how long it took."""
+    """How long a call took."""
     begun = time.perf_counter()
     assert function(x) == [x]
-    return begun, time.perf_counter() - begun
+    return time.perf_counter() - begun
 
 
 def turn():
@@ -58,51 +59,58 @@ def main():
     faulthandler.dump_traceback_later(LIMIT, exit=True)
     lines = Lines()
     logging.getLogger("quickcache").addHandler(lines)
+    CACHE.set("there", 1)
+    took, begun = [], time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
-        together = threading.Barrier(THREADS)
-        list(pool.map(lambda x: (together.wait(), timed(x)), range(THREADS)))
-        assert CACHE.stats()["stores"] == THREADS
+        opened, after = a_round(pool, 0, took)
+        alone = own_cost()
+        # By one thread, with which others do not compete for the interpreter.
+        while_open = [timed(x) - alone for x in range(1_000_000, 1_001_000)]
+        rejections = CACHE.stats()["rejections"]
         turn()
-        begun = time.perf_counter()
-        opened = []
-        watch = threading.Thread(target=await_opening, args=(opened,))
-        watch.start()
-        calls = list(pool.map(timed, range(1_000, 1_000 + SETTINGS["calls"])))
-        watch.join()
-    while_closed = [took for began, took in calls if began < opened[0]]
-    after = [took for began, took in calls if began >= opened[0]]
-    alone = own_cost()
-    # By one thread, with which others do not compete for the interpreter.
-    after_alone = [timed(x)[1] for x in range(100_000, 100_000 + SETTINGS["calls"])]
-    errors = len(lines.lines)
-    minute = time.perf_counter() - begun
-    turn()
-    back = time.perf_counter()
-    while not CACHE.get("there"):
-        CACHE.set("there", 1)
-        time.sleep(0.01)
+        back = time.perf_counter()
+        while not CACHE.get("there"):
+            time.sleep(0.01)
+        back = time.perf_counter() - back
+        for number in range(1, SETTINGS["rounds"]):
+            a_round(pool, number, took)
+            turn()
+            CACHE.ping()  # has the breaker closed
     print(
         json.dumps(
             {
-                "calls while closed": len(while_closed),
-                "p99 while closed": quantile(while_closed, 0.99),
-                "opened after": opened[0] - begun,
-                "calls while open": len(after),
-                "p50 while open": quantile(after_alone, 0.5) - alone,
-                "p99 while open": quantile(after_alone, 0.99) - alone,
-                "back after": time.perf_counter() - back,
-                "lines": errors,
-                "seconds": minute,
-                "stats": CACHE.stats(),
+                "calls while closed": len(took),
+                "p50 while closed": quantile(took, 0.5),
+                "p99 while closed": quantile(took, 0.99),
+                "opened after": opened,
+                "calls of eight threads while open": len(after),
+                "p50 of these": quantile(after, 0.5) - alone,
+                "p50 while open": quantile(while_open, 0.5),
+                "p99 while open": quantile(while_open, 0.99),
+                "back after": back,
+                "lines": len(lines.lines),
+                "seconds": time.perf_counter() - begun,
+                "rejections": rejections,
+                "breaker_opens": CACHE.stats()["breaker_opens"],
             }
         )
     )
 
 
-def await_opening(opened):
-    while not CACHE.stats()["breaker_opens"]:
-        time.sleep(0.001)
-    opened.append(time.perf_counter())
+def a_round(pool, number, took):
+    """Eight calls at once that find out; after how long the breaker was open, and the cost of calls then."""
+    turn()
+    together = threading.Barrier(THREADS)
+
+    def find_out(x):
+        together.wait()
+        return timed(x)
+
+    opens, begun = CACHE.stats()["breaker_opens"], time.perf_counter()
+    took += pool.map(find_out, range(THREADS * number, THREADS * (number + 1)))
+    opened = time.perf_counter() - begun
+    assert CACHE.stats()["breaker_opens"] == opens + 1
+    return opened, list(pool.map(timed, range(10_000, 11_000)))
 
 
 def own_cost():
