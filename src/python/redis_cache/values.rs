@@ -12,7 +12,7 @@ use crate::codec::Format;
 use crate::python::serializer::Serializer;
 use crate::redis::client::Client;
 use crate::tier::remote::RemoteTier;
-use crate::tier::server::Failure;
+use crate::tier::server::{Failure, FailureKind};
 
 impl RedisCache {
     /// The value of bytes that were found. What cannot be decoded counts as missing, and is removed.
@@ -61,7 +61,9 @@ pub(super) fn rewrite(
     key: &[u8],
     mut make: impl FnMut(&[u8]) -> Option<(Vec<u8>, Timeout)>,
 ) -> Result<bool, Failure> {
-    loop {
+    /// A replica that is behind, which is read from, would have it tried without end.
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
         let Some(found) = tier.get(key, false)? else {
             return Ok(false);
         };
@@ -72,6 +74,8 @@ pub(super) fn rewrite(
             return Ok(true);
         }
     }
+    let text = "a signed value was replaced by others each time it was to be written anew";
+    Err(Failure::new(FailureKind::Refused, text))
 }
 
 /// Milliseconds since 1970.
