@@ -224,7 +224,7 @@ impl Timed {
             return Err(ErrorKind::TimedOut.into());
         }
         if self.armed.is_none_or(|armed| armed > left + SLACK) {
-            let armed = if left > EXACT { left - left / 8 } else { left };
+            let armed = if left > EXACT { left / 8 * 7 } else { left };
             let told = Some(armed.max(SHORTEST));
             self.socket.set_read_timeout(told)?;
             self.socket.set_write_timeout(told)?;
