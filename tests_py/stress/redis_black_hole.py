@@ -1,8 +1,9 @@
 """Calls while a server answers nothing: `python redis_black_hole.py SETTINGS`. Prints their cost, in JSON.
 
 Each of some rounds begins with calls of eight threads at once, into a black hole that the breaker knows
-nothing of yet. It says "ready" and waits for a line on its standard input wherever the server is to change: the proxy
-before it becomes a black hole, and lets through again. Settings, in JSON: `url`, `deadline`, `rounds`.
+nothing of yet. It says "ready" and waits for a line on its standard input wherever the server is to change:
+the proxy before it becomes a black hole, and lets through again. Settings, in JSON: `url`, `deadline`,
+`rounds`, and `outage`, the seconds that the first one lasts.
 """
 
 import faulthandler
@@ -66,6 +67,9 @@ def main():
         alone = own_cost()
         # By one thread, with which others do not compete for the interpreter.
         while_open = [timed(x) - alone for x in range(1_000_000, 1_001_000)]
+        while time.perf_counter() < begun + SETTINGS["outage"]:
+            timed(0)
+        outage, told = time.perf_counter() - begun, len(lines.lines)
         rejections = CACHE.stats()["rejections"]
         turn()
         back = time.perf_counter()
@@ -88,8 +92,8 @@ def main():
                 "p50 while open": quantile(while_open, 0.5),
                 "p99 while open": quantile(while_open, 0.99),
                 "back after": back,
-                "lines": len(lines.lines),
-                "seconds": time.perf_counter() - begun,
+                "lines of the first outage": told,
+                "its seconds": outage,
                 "rejections": rejections,
                 "breaker_opens": CACHE.stats()["breaker_opens"],
             }
