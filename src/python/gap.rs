@@ -102,6 +102,7 @@ impl Gap {
         py: Python<'py>,
         desk: &Desk,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.patience = desk.patience();
         let flight = match &self.fill {
             Fill::Key(key) if desk.has_flights() => self.asked.flight(key.packed(py)?),
             _ => None,
@@ -132,7 +133,6 @@ impl Gap {
         desk: &Desk,
         flight: &FlightKey,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.patience = desk.patience();
         let look = || self.look(py, flight.plain());
         match desk.turn(py, self.landings, flight, &self.asked, look)? {
             Turn::Take(value) => Ok(Some(value)),
@@ -337,10 +337,11 @@ impl OpenGap {
         kwargs: Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let fill = Fill::Refresh(args.unbind(), kwargs.unbind());
+        let mut gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
         if let Some(desk) = Desk::of(helper) {
             desk.get().computations.fetch_add(1, Relaxed);
+            gap.patience = desk.get().patience();
         }
-        let mut gap = Gap::new(helper, helper, Asked::now(cache)?, fill);
         gap.claim(cache)?;
         Ok(Self::new(helper.py(), gap))
     }
@@ -352,27 +353,27 @@ impl OpenGap {
         let Some(mut gap) = self.gap.with(py, Option::take).flatten() else {
             return Ok(nothing());
         };
-        let Some(desk) = Desk::of(gap.helper.bind(py)) else {
-            self.gap.with(py, |place| place.replace(gap));
-            return Ok(nothing());
-        };
-        let desk = desk.get();
-        let flight = match &gap.fill {
-            Fill::Key(key) if desk.has_flights() => gap.asked.flight_apart(cache, key)?,
-            _ => None,
-        };
-        let found = match flight {
-            Some(flight) => gap.join(py, desk, &flight)?,
-            None => None,
-        };
-        let found = match found {
-            Some(found) => Some(found),
-            None => gap.claim(cache)?,
-        };
+        // None for a helper that was made by hand.
+        let desk = Desk::of(gap.helper.bind(py));
+        let mut found = None;
+        if let Some(desk) = desk.as_ref().map(Bound::get) {
+            gap.patience = desk.patience();
+            if let Fill::Key(key) = &gap.fill
+                && desk.has_flights()
+                && let Some(flight) = gap.asked.flight_apart(cache, key)?
+            {
+                found = gap.join(py, desk, &flight)?;
+            }
+        }
+        if found.is_none() {
+            found = gap.claim(cache)?;
+        }
         if let Some(found) = found {
             return Ok(found);
         }
-        desk.computations.fetch_add(1, Relaxed);
+        if let Some(desk) = desk {
+            desk.get().computations.fetch_add(1, Relaxed);
+        }
         self.gap.with(py, |place| place.replace(gap));
         Ok(nothing())
     }

@@ -117,6 +117,24 @@ class TestOneComputesForAll:
         assert cache.stats()["wait_timeouts"] == 0
 
 
+class TestARefresh:
+    def test_that_raises_over_nothing_has_nobody_wait(self, shared, prefix):
+        cache = RedisCache(shared.server().url, key_prefix=prefix, deadline=5)
+        results = [ValueError("no value"), "value"]
+
+        @get_quickcache(cache=cache, single_flight="fleet", flight_wait=30)(["x"], skip_arg="fresh")
+        def function(x, fresh=False):
+            result = results.pop(0)
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        with pytest.raises(ValueError, match="no value"):
+            function(1, fresh=True)
+        assert function(1) == "value"
+        assert cache.stats()["waits"] == 0
+
+
 class TestOneThatIsNotThereAnyMore:
     def test_is_waited_for_no_longer_than_flight_wait(self, process, client, prefix):
         function, cache = process(lambda x: "value", flight_wait=0.2)

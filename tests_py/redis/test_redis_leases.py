@@ -404,6 +404,21 @@ class TestARefresh:
         assert client.get(key_of(prefix, function, [0, 1])) is None
 
 
+class TestAHelperMadeByHand:
+    def test_stores_what_it_computes(self, shared, prefix, client):
+        cache = RedisCache(shared.server().url, key_prefix=prefix, deadline=5)
+        calls = []
+
+        def function(x):
+            calls.append(x)
+            return x
+
+        helper = QuickCacheHelper(function, ["x"], cache)
+        assert [helper(1), helper(1)] == [1, 1]
+        assert calls == [1]
+        assert client.get(prefix + helper.get_cache_key(1)) == b"1"
+
+
 class TestPresets:
     def test_have_their_own_timeout_and_prefix(self, shared, prefix, client, helper_class):
         cache = RedisCache(shared.server().url, key_prefix=prefix)

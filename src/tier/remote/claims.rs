@@ -9,6 +9,7 @@ use crate::tier::server::{Condition, Failure, FailureKind, Server, Stored};
 
 /// How long a lease is kept in a key whose value is never stored: an hour.
 const LEASE_LIFE: Duration = Duration::from_secs(3_600);
+
 /// What stands in the way of computing a value, if anything does.
 #[derive(Debug)]
 pub enum Leased {
