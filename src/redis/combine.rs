@@ -5,7 +5,7 @@
 //! leads at once, and waits for nobody. Nothing is locked while a leader waits for the server.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -18,20 +18,23 @@ use crate::tier::server::{Failure, FailureKind};
 const MOST_LEADERS: usize = 2;
 /// Requests sent together.
 const MOST_TOGETHER: usize = 64;
+/// How long to sleep before looking again whether a leader, who is about to give up, has.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// What the threads that ask one server have to say to one another.
-#[derive(Default)]
-pub(super) struct Combiner {
+#[derive(Debug, Default)]
+pub struct Combiner {
     table: Mutex<Table>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Table {
     leaders: usize,
     waiting: Vec<Arc<Seat>>,
 }
 
 /// The place of one who waits.
+#[derive(Debug)]
 struct Seat {
     packed: Vec<u8>,
     count: usize,
@@ -40,6 +43,7 @@ struct Seat {
     turn: Mutex<Turn>,
 }
 
+#[derive(Debug)]
 enum Turn {
     /// Another leads.
     Wait,
@@ -51,7 +55,7 @@ enum Turn {
 
 impl Combiner {
     /// Have `packed` answered with `count` replies by `until`. `exchange` does so for what leaders send.
-    pub(super) fn exchange(
+    pub fn exchange(
         &self,
         packed: &[u8],
         count: usize,
@@ -103,11 +107,8 @@ impl Combiner {
                 return Some(Err(Failure::new(FailureKind::Timeout, text).unsent()));
             }
             // Once it is sent, whoever leads gives up at this thread's time, and says so.
-            if left.is_zero() {
-                thread::park();
-            } else {
-                thread::park_timeout(left);
-            }
+            let limit = if left.is_zero() { A_WHILE } else { left };
+            thread::park_timeout(limit);
         }
     }
 

@@ -4,11 +4,11 @@
 //! deadline for an operation as a whole, and a child of a fork cannot close them without a word.
 
 pub mod client;
+pub mod combine;
 pub mod config;
 pub mod tls;
 
 mod cluster;
-mod combine;
 mod commands;
 mod connection;
 mod node;

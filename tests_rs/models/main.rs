@@ -3,6 +3,7 @@
 //! `make verify`, or `RUSTFLAGS="--cfg loom" cargo test --profile quick --no-default-features --test models`.
 #![cfg(loom)]
 
+mod combining;
 mod flights;
 mod tier;
 
