@@ -234,7 +234,12 @@ impl<'py> Remote<'py> {
             // There was no lease to be had.
             None => return Ok(true),
         };
-        Ok(cache.fill(key, value, life, lease)?.unwrap_or(true))
+        let filled = cache.fill(key, value, life, lease);
+        if let (Err(_), Some(lease)) = (&filled, lease) {
+            // A value that cannot be serialised, say: nobody is to wait for it.
+            cache.release(self.cache.py(), key, lease);
+        }
+        Ok(filled?.unwrap_or(true))
     }
 
     /// Forget `key`.

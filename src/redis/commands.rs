@@ -66,7 +66,13 @@ impl Server for Client {
                 if let Some(life) = milliseconds(life) {
                     set.arg("PX").arg(life);
                 }
-                return is_done(self.one(&Request::new(Some(key)).command(&set), until)?);
+                let request = Request::new(Some(key)).command(&set);
+                // Done twice, it would find what it has put there itself.
+                let request = match condition {
+                    Condition::Absent => request.once(),
+                    _ => request,
+                };
+                return is_done(self.one(&request, until)?);
             }
         };
         let arguments = |cmd: &mut Cmd| {
@@ -134,10 +140,12 @@ impl Server for Client {
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(lease::placeholder_head()).arg(by);
         };
-        match self.run_script(&scripts::INCREMENT, key, arguments, true, until)? {
-            Value::Nil => Ok(None),
-            reply => int_of(Some(reply)).map(Some),
-        }
+        let reply = self.run_script(&scripts::INCREMENT, key, arguments, true, until)?;
+        let Some(digits) = bytes_of(Some(reply))? else {
+            return Ok(None);
+        };
+        let sum = std::str::from_utf8(&digits).ok().and_then(|sum| sum.parse().ok());
+        sum.map(Some).ok_or_else(|| unexpected(&Value::BulkString(digits)))
     }
 
     fn get_many(&self, keys: &[Vec<u8>], until: Instant) -> Result<Vec<Option<Vec<u8>>>, Failure> {

@@ -85,7 +85,9 @@ script!(
     "local key, none = KEYS[1], ARGV[1]
 if redis.call('EXISTS', key) == 0 then return false end
 if redis.call('GETRANGE', key, 0, #none - 1) == none then return false end
-return redis.call('INCRBY', key, ARGV[2])"
+redis.call('INCRBY', key, ARGV[2])
+-- Its number would have 53 bits here.
+return redis.call('GET', key)"
 );
 
 impl Compiled {

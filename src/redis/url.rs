@@ -273,14 +273,17 @@ fn shown_one(url: &str) -> String {
         return format!("{scheme}***");
     }
     let before = match before.rsplit_once('@') {
-        None => before.to_owned(),
-        Some((user, place)) => match user.split_once(':') {
-            Some((user, password)) if !password.is_empty() && !user.contains('/') => {
-                format!("{user}:***@{place}")
+        None => shown_place(before),
+        Some((user, place)) => {
+            let place = shown_place(place);
+            match user.split_once(':') {
+                Some((user, password)) if !password.is_empty() && !user.contains('/') => {
+                    format!("{user}:***@{place}")
+                }
+                // A user alone is a password in the wrong place, as like as not.
+                _ => format!("***@{place}"),
             }
-            // A user alone is a password in the wrong place, as like as not.
-            _ => format!("***@{place}"),
-        },
+        }
     };
     let (query, fragment) = after.split_at(after.find('#').unwrap_or(after.len()));
     let options = query.get(1..).unwrap_or_default().split('&');
@@ -291,6 +294,23 @@ fn shown_one(url: &str) -> String {
         options.join("&"),
         if fragment.is_empty() { "" } else { "#***" },
     )
+}
+
+/// Hosts and a path. What stands for a port and is no number may be a password, whose '@' is missing.
+fn shown_place(place: &str) -> String {
+    let (hosts, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let shown = |host: &str| {
+        let name = host.find(']').map_or(0, |end| end + 1);
+        let (name, port) = host.split_at(name + host[name..].find(':').unwrap_or(host.len() - name));
+        let digits = port.trim_start_matches(':');
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            host.to_owned()
+        } else {
+            format!("{name}:***")
+        }
+    };
+    let hosts: Vec<_> = hosts.split(',').map(shown).collect();
+    hosts.join(",") + path
 }
 
 fn shown_option(option: &str) -> String {

@@ -48,11 +48,13 @@ class Server:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def until(self, what, is_so):
+        """Wait until that is so, and return what it says."""
         end = time.monotonic() + LIMIT
-        while not is_so():
+        while not (found := is_so()):
             assert self.process.poll() is None, f"ended before {what}:\n{self.told()[-4_000:]}"
             assert time.monotonic() < end, f"no {what}:\n{self.told()[-4_000:]}"
             time.sleep(0.01)
+        return found
 
     def workers(self):
         """The processes that were started by the master and have not ended."""

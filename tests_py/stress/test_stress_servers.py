@@ -170,7 +170,8 @@ class TestCelery:
                 return app.send_task("work", [number]).get(timeout=servers.LIMIT)
 
             def await_one_replaced():
-                old = server.workers()
+                # They end at the same time, and for a moment there are none.
+                old = server.until("process to be replaced", server.workers)
                 server.until("process replaced", lambda: any(map(servers.has_ended, old)))
 
             answers = servers.ask_while([await_one_replaced] * 8, ask, wanted)
