@@ -182,6 +182,7 @@ fn options(change: impl FnOnce(&mut Options)) -> Options {
         timeout: Timeout::FOREVER,
         deadline: LONG,
         leases: true,
+        keeps_deletes: true,
         max_value_bytes: 1_000,
     };
     change(&mut options);

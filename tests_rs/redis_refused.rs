@@ -1,16 +1,16 @@
 //! URLs of Redis servers that are refused, and what the errors say.
 
-use quickcache::redis::config::{CertReqs, TlsOptions, parse};
+use quickcache::redis::config::{CertReqs, TlsOptions, parse, shown};
 
 use crate::redis_config::{parsed, parsed_with};
 
 const ENCODE: &str = "in a user or password, percent-encode '@', ':', '/', '?', '#', '&' and '%', such as '%40' \
                       for '@'";
 
-/// What is wrong with it, of a URL that is shown as it was given.
+/// What is wrong with a URL.
 fn refused(url: &str) -> String {
     let text = parsed(&[url]);
-    let start = format!("url '{url}': ");
+    let start = format!("url '{}': ", shown(url));
     text.strip_prefix(&start)
         .unwrap_or_else(|| panic!("{text} does not begin with {start}"))
         .replace(ENCODE, "ENCODE")

@@ -26,6 +26,12 @@ fn a_url_is_shown_without_its_passwords() {
         ("http://user:pass@h", "http://user:***@h"),
         ("user:pass@h", "user:***@h"),
         ("redis:user:pass@h", "redis:***@h"),
+        // The '@' is missing, or encoded.
+        ("redis://user:pass%40h/1", "redis://user:***"),
+        ("redis://user:pass", "redis://user:***"),
+        ("redis://a:1,b:pass/0", "redis://a:***"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("redis://[::1]:pass/0", "redis://[::1]:***"),
         ("redis://:p@a;redis://:q@b", "redis://:***@a,redis://:***@b"),
     ] {
         assert_eq!(expected, shown(url), "{url}");
@@ -65,6 +71,8 @@ fn urls_with(secret: &str) -> Vec<String> {
         "redis+cluster://u:SECRET@a,u:SECRET@b",
         "http://user:SECRET@h",
         "user:SECRET@h",
+        "redis://user:xSECRET",
+        "redis://h:xSECRET/0",
         "redis://:SECRET@a,redis://:SECRET@b/1",
     ]
     .map(|url| url.replace("SECRET", secret))

@@ -141,11 +141,16 @@ impl Server for Client {
             cmd.arg(lease::placeholder_head()).arg(by);
         };
         let reply = self.run_script(&scripts::INCREMENT, key, arguments, true, until)?;
-        let Some(digits) = bytes_of(Some(reply))? else {
-            return Ok(None);
+        let digits = match reply {
+            Value::Nil => return Ok(None),
+            Value::BulkString(digits) => digits,
+            reply => return int_of(Some(reply)).map(Some),
         };
-        let sum = std::str::from_utf8(&digits).ok().and_then(|sum| sum.parse().ok());
-        sum.map(Some).ok_or_else(|| unexpected(&Value::BulkString(digits)))
+        let sum = std::str::from_utf8(&digits)
+            .ok()
+            .and_then(|sum| sum.parse().ok());
+        sum.map(Some)
+            .ok_or_else(|| unexpected(&Value::BulkString(digits)))
     }
 
     fn get_many(&self, keys: &[Vec<u8>], until: Instant) -> Result<Vec<Option<Vec<u8>>>, Failure> {

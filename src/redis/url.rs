@@ -296,21 +296,28 @@ fn shown_one(url: &str) -> String {
     )
 }
 
-/// Hosts and a path. What stands for a port and is no number may be a password, whose '@' is missing.
+/// Hosts and a path. Where what stands for a port is no number, it may be a password whose '@' is missing, and so
+/// may be what follows.
 fn shown_place(place: &str) -> String {
-    let (hosts, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-    let shown = |host: &str| {
-        let name = host.find(']').map_or(0, |end| end + 1);
-        let (name, port) = host.split_at(name + host[name..].find(':').unwrap_or(host.len() - name));
-        let digits = port.trim_start_matches(':');
-        if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            host.to_owned()
+    let hosts = &place[..place.find('/').unwrap_or(place.len())];
+    let split = |host: &'_ str| {
+        let within = if host.starts_with('[') {
+            host.find(']').map_or(0, |end| end + 1)
         } else {
-            format!("{name}:***")
-        }
+            0
+        };
+        within + host[within..].find(':').unwrap_or(host.len() - within)
     };
-    let hosts: Vec<_> = hosts.split(',').map(shown).collect();
-    hosts.join(",") + path
+    let has_port = |host: &str| {
+        let port = &host[split(host)..];
+        let digits = port.strip_prefix(':').unwrap_or(port);
+        digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if hosts.split(',').all(has_port) {
+        return place.to_owned();
+    }
+    let first = hosts.split(',').next().unwrap_or_default();
+    format!("{}:***", &first[..split(first)])
 }
 
 fn shown_option(option: &str) -> String {

@@ -6,7 +6,14 @@ import time
 import pytest
 import redis
 
-from quickcache import CacheWithPresets, MemoryCache, RedisCache, TieredCache, get_quickcache
+from quickcache import (
+    CacheWithPresets,
+    MemoryCache,
+    RedisCache,
+    TieredCache,
+    UncacheableValueError,
+    get_quickcache,
+)
 
 PLACEHOLDER = b"\x80\x05cbuiltins\nEllipsis\n." + b"0123456789abcdef" + b"\xc1qcl"
 
@@ -133,6 +140,16 @@ class TestARefresh:
             function(1, fresh=True)
         assert function(1) == "value"
         assert cache.stats()["waits"] == 0
+
+
+class TestAValueThatCannotBeSerialised:
+    def test_has_nobody_wait(self, process, client, prefix):
+        function, cache = process(lambda x: lambda: x)
+        for _ in range(3):
+            with pytest.raises(UncacheableValueError):
+                function(1)
+        assert cache.stats()["waits"] == 0
+        assert client.get(prefix + function.get_cache_key(1)) is None
 
 
 class TestOneThatIsNotThereAnyMore:

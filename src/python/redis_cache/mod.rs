@@ -142,6 +142,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
                 timeout,
                 deadline,
                 leases,
+                keeps_deletes: !raises,
                 max_value_bytes,
             },
         );
@@ -327,6 +328,10 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = key.py();
         let key = self.full_key(key)?;
+        if self.codec.signs() {
+            // One that nobody has signed is none.
+            return Ok(self.fetch(py, &key, false)?.is_some());
+        }
         let found = self.ask(py, |tier| tier.contains(&key))?;
         Ok(found.unwrap_or(false))
     }
@@ -443,7 +448,13 @@ impl RedisCache {
     ) -> PyResult<bool> {
         let (format, payload) = self.serializer.dumps(value)?;
         let bytes = self.encode(key, format, payload.as_bytes(), life);
-        let added = self.ask(value.py(), |tier| tier.add(key, &bytes, life))?;
+        let py = value.py();
+        let add = || self.ask(py, |tier| tier.add(key, &bytes, life));
+        let mut added = add()?;
+        // What nobody has signed is in nobody's way: it is removed when it is read.
+        if added == Some(false) && self.codec.signs() && self.fetch(py, key, false)?.is_none() {
+            added = add()?;
+        }
         Ok(added.unwrap_or(false))
     }
 

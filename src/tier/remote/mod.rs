@@ -41,6 +41,8 @@ pub struct Options {
     pub deadline: Duration,
     /// Whether values are stored under leases.
     pub leases: bool,
+    /// Whether deletes that fail are kept, and delivered later. Not where whoever asked is told.
+    pub keeps_deletes: bool,
     /// The bytes of the largest value that is kept.
     pub max_value_bytes: usize,
 }
@@ -286,6 +288,9 @@ impl<S: Server> RemoteTier<S> {
 
     /// Keep a delete that may not have arrived.
     pub(super) fn keep_delete(&self, key: &[u8]) {
+        if !self.options.keeps_deletes {
+            return;
+        }
         self.counters.deletes_queued.add(1);
         if self.undelivered.add(key) {
             self.counters.deletes_lost.add(1);

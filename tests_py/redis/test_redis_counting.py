@@ -1,0 +1,62 @@
+"""Counters and locks: `incr`, `add` and `in`, also where others write to the server, and where it fails."""
+
+import pytest
+import redis
+
+from quickcache import CacheUnavailableError, RedisCache
+
+KEYS = ["a key of enough bytes for signing"]
+
+
+@pytest.fixture
+def client(shared):
+    with redis.Redis.from_url(shared.server().url) as client:
+        yield client
+
+
+@pytest.fixture
+def make(shared, prefix):
+    def make(**options):
+        return RedisCache(shared.server().url, key_prefix=prefix, deadline=60, **options)
+
+    return make
+
+
+class TestIncr:
+    @pytest.mark.parametrize("signing_keys", [(), KEYS], ids=["bare", "signed"])
+    @pytest.mark.parametrize("number", [2**53, 2**63 - 2, -(2**63), -(2**53) - 2])
+    def test_counts_all_integers_of_64_bits(self, make, number, signing_keys):
+        cache = make(signing_keys=signing_keys)
+        cache.set("n", number)
+        assert cache.incr("n") == number + 1
+        assert cache.get("n") == number + 1
+
+
+class TestSigned:
+    @pytest.fixture
+    def cache(self, make, client, prefix):
+        client.set(prefix + "forged", b"\x80\x05N.")
+        return make(signing_keys=KEYS)
+
+    def test_a_value_that_nobody_signed_is_not_in_the_cache(self, cache):
+        assert "forged" not in cache
+        cache.set("own", 1)
+        assert "own" in cache
+
+    def test_a_value_that_nobody_signed_is_in_nobodys_way(self, cache):
+        assert cache.add("forged", "own") is True
+        assert cache.get("forged") == "own"
+        assert cache.add("forged", "other") is False
+
+
+class TestWhereFailuresAreRaised:
+    def test_nothing_is_done_later(self, server):
+        cache = RedisCache(server.url, on_error="raise", deadline=0.5)
+        server.kill()
+        for write in (lambda: cache.set("lock", "mine"), lambda: cache.delete("lock")):
+            with pytest.raises(CacheUnavailableError):
+                write()
+        assert cache.stats()["deletes_queued"] == 0
+        for read in (lambda: cache.get("lock"), lambda: "lock" in cache, lambda: cache.incr("lock")):
+            with pytest.raises(CacheUnavailableError):
+                read()
