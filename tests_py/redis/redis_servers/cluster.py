@@ -18,9 +18,9 @@ NODE_TIMEOUT = 1000  # milliseconds after which a silent node counts as failing
 class Cluster:
     """Nodes that run within a `with` block, and then agree on who has which slots."""
 
-    def __init__(self, program: Program, *, password: str = "") -> None:
+    def __init__(self, program: Program, *, password: str = "", node_timeout: int = NODE_TIMEOUT) -> None:
         self.password = password
-        settings = {"cluster-node-timeout": str(NODE_TIMEOUT), "cluster-replica-validity-factor": "0"}
+        settings = {"cluster-node-timeout": str(node_timeout), "cluster-replica-validity-factor": "0"}
         if password:
             settings["masterauth"] = config(password)
         make = functools.partial(Server, program, password=password, settings=settings, cluster=True)

@@ -29,8 +29,15 @@ class Sentinels:
     """Servers and sentinels, which run within a `with` block and then know each other."""
 
     def __init__(
-        self, program: Program, *, service: str = "mymaster", password: str = "", sentinel_password: str = ""
+        self,
+        program: Program,
+        *,
+        service: str = "mymaster",
+        password: str = "",
+        sentinel_password: str = "",
+        down_after: int = DOWN_AFTER,
     ) -> None:
+        self._down_after = down_after
         self.program = program
         self.service = service
         self.password = password
@@ -152,7 +159,7 @@ class Sentinels:
         lines = [
             f"sentinel myid {own}",
             f"sentinel monitor {self.service} {HOST} {primary.port} 2",
-            f"sentinel down-after-milliseconds {self.service} {DOWN_AFTER}",
+            f"sentinel down-after-milliseconds {self.service} {self._down_after}",
             f"sentinel failover-timeout {self.service} {GIVES_UP_AFTER}",
             f"sentinel parallel-syncs {self.service} {REPLICAS}",
         ]

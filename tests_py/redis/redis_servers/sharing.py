@@ -18,6 +18,9 @@ from .server import Server, User
 
 Running = TypeVar("Running", Server, Proxy, Sentinels, Cluster)
 
+# Milliseconds after which those that are shared take a server for dead: none of them is harmed, but on a busy
+# machine one may be silent for a second.
+PATIENCE = 60_000
 # With characters that a URL has to quote.
 PASSWORD = "p@ss:w/rd?#%"
 OTHER_PASSWORD = "another: p@ss"
@@ -80,11 +83,15 @@ class Shared:
         return Certificates.make()
 
     def sentinels(self) -> Sentinels:
-        passwords = {"password": PASSWORD, "sentinel_password": OTHER_PASSWORD}
-        return self._start("sentinels", lambda: Sentinels(valkey(), **passwords))
+        def make() -> Sentinels:
+            return Sentinels(
+                valkey(), password=PASSWORD, sentinel_password=OTHER_PASSWORD, down_after=PATIENCE
+            )
+
+        return self._start("sentinels", make)
 
     def cluster(self) -> Cluster:
-        return self._start("cluster", lambda: Cluster(valkey(), password=PASSWORD))
+        return self._start("cluster", lambda: Cluster(valkey(), password=PASSWORD, node_timeout=PATIENCE))
 
     def proxy(self) -> Proxy:
         path = self.server().socket_path
