@@ -4,7 +4,7 @@ use super::Undecodable;
 use super::signing::{MAC, Mac};
 
 /// What an envelope begins with. 0xC1 begins no pickle, integer or UTF-8, and MessagePack never uses it.
-const MAGIC: [u8; 3] = [0xC1, b'q', b'c'];
+pub const MAGIC: [u8; 3] = [0xC1, b'q', b'c'];
 /// The only version there is.
 pub(super) const VERSION: u8 = 1;
 /// Bytes before the payload.

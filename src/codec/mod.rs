@@ -16,6 +16,8 @@ pub mod compression;
 mod envelope;
 pub mod signing;
 
+pub use envelope::MAGIC as ENVELOPE;
+
 /// What a payload is, once it is out of its envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -149,10 +149,9 @@ impl Client {
     }
 
     fn of_shard(&self, failure: Failure, request: &Request) -> Failure {
-        let shard = request.key().map(|key| self.shard_of(key));
-        Failure {
-            shard: failure.shard.or(shard),
-            ..failure
+        match request.key() {
+            Some(key) if failure.shard.is_none() => failure.of(self.shard_of(key)),
+            _ => failure,
         }
     }
 
@@ -183,13 +182,6 @@ impl Client {
         until: Instant,
     ) -> Result<Vec<Vec<Value>>, Failure> {
         let process = self.process();
-        let of = |address: &Address| {
-            let shard = cluster::shard_of(address);
-            move |failure: Failure| Failure {
-                shard: Some(shard),
-                ..failure
-            }
-        };
         let nodes: Vec<_> = requests
             .iter()
             .map(|(address, _)| self.node_at(&process, address.clone(), Role::Any))
@@ -204,14 +196,14 @@ impl Client {
                 Ok(connection)
             });
             let sent = sent.inspect_err(|_| broke(&process, node));
-            connections.push(sent.map_err(of(address))?);
+            connections.push(sent.map_err(|failure| failure.of(cluster::shard_of(address)))?);
         }
         let replies = connections.into_iter().zip(requests).zip(&nodes);
         replies
             .map(|((connection, (address, _)), node)| {
                 let received = connection.receive(until);
                 let received = received.inspect_err(|_| broke(&process, node));
-                received.map_err(of(address))
+                received.map_err(|failure| failure.of(cluster::shard_of(address)))
             })
             .collect()
     }
@@ -228,20 +220,13 @@ impl Client {
             Topology::Sentinel { .. } => Role::Primary,
             _ => Role::Any,
         };
-        let target = Target {
-            node: self.node_at(&process, address.clone(), role),
-            is_asking: false,
-            is_replica: false,
-        };
+        let target = Target::of(self.node_at(&process, address.clone(), role));
         let asked = self.exchange(&target, request, until);
         let asked = asked.and_then(|replies| match replies.iter().find_map(server_error) {
             Some(error) => Err(refusal(error)),
             None => Ok(replies),
         });
-        asked.map_err(|failure| Failure {
-            shard: Some(self.shard_at(address)),
-            ..failure
-        })
+        asked.map_err(|failure| failure.of(self.shard_at(address)))
     }
 
     /// Whether one shard of a cluster is back, or others have its slots.
@@ -297,11 +282,7 @@ impl Client {
         if let (Topology::Replicated { primary, .. }, Some(target)) = (&self.topology, target)
             && target.is_replica
         {
-            return Next::Ask(Target {
-                node: self.node(process, primary, Role::Any),
-                is_asking: false,
-                is_replica: false,
-            });
+            return Next::Ask(Target::of(self.node(process, primary, Role::Any)));
         }
         match &self.topology {
             Topology::Sentinel { .. } => process.set_primary(None),
@@ -338,16 +319,11 @@ impl Client {
                 slots.note_moved(slot, address.clone());
                 process.set_slots(slots);
                 process.is_stale.store(true, SeqCst);
-                Next::Ask(Target {
-                    node: self.node_at(process, address, Role::Any),
-                    is_asking: false,
-                    is_replica: false,
-                })
+                Next::Ask(Target::of(self.node_at(process, address, Role::Any)))
             }
             Some(ServerErrorKind::Ask) if self.is_cluster() => Next::Ask(Target {
-                node: self.node_at(process, redirected()?.1, Role::Any),
                 is_asking: true,
-                is_replica: false,
+                ..Target::of(self.node_at(process, redirected()?.1, Role::Any))
             }),
             Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) if self.is_cluster() => {
                 process.is_stale.store(true, SeqCst);

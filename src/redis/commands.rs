@@ -9,12 +9,11 @@ use super::config::Address;
 use super::request::Request;
 use super::scripts::{self, Compiled};
 use crate::clock::Timeout;
+use crate::codec::ENVELOPE;
 use crate::tier::breaker::Shard;
 use crate::tier::lease::{self, Lease};
 use crate::tier::server::{Condition, Failure, FailureKind, Server, Stored};
 
-/// What envelopes begin with.
-const ENVELOPE: &[u8] = b"\xc1qc";
 /// What pickles begin with from protocol 2 on.
 const PICKLE: &[u8] = b"\x80";
 /// What makes a pickle of digits and a line's end.
@@ -54,26 +53,16 @@ impl Server for Client {
         condition: Condition<'_>,
         until: Instant,
     ) -> Result<bool, Failure> {
-        let (tail, is_all) = match condition {
-            Condition::Leased(lease) => (lease.token(), false),
-            Condition::Unchanged(bytes) => (bytes, true),
-            Condition::Always | Condition::Absent => {
-                let mut set = redis::cmd("SET");
-                set.arg(key).arg(bytes);
-                if condition == Condition::Absent {
-                    set.arg("NX");
-                }
-                if let Some(life) = milliseconds(life) {
-                    set.arg("PX").arg(life);
-                }
-                let request = Request::new(Some(key)).command(&set);
+        let Some((tail, is_all)) = condition.ending() else {
+            let mut set = set_command(key, bytes, life);
+            let request = Request::new(Some(key));
+            let request = if condition == Condition::Absent {
                 // Done twice, it would find what it has put there itself.
-                let request = match condition {
-                    Condition::Absent => request.once(),
-                    _ => request,
-                };
-                return is_done(self.one(&request, until)?);
-            }
+                request.command(set.arg("NX")).once()
+            } else {
+                request.command(&set)
+            };
+            return is_done(self.one(&request, until)?);
         };
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(tail).arg(u8::from(is_all)).arg(bytes);
@@ -94,11 +83,11 @@ impl Server for Client {
         condition: Condition<'_>,
         until: Instant,
     ) -> Result<bool, Failure> {
-        let (tail, is_all) = match condition {
-            Condition::Leased(lease) => (lease.token(), false),
-            Condition::Unchanged(bytes) => (bytes, true),
-            Condition::Absent => return Ok(false),
-            Condition::Always => return self.delete(key, until),
+        let Some((tail, is_all)) = condition.ending() else {
+            return match condition {
+                Condition::Absent => Ok(false),
+                _ => self.delete(key, until),
+            };
         };
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(tail).arg(u8::from(is_all));
@@ -118,7 +107,7 @@ impl Server for Client {
             cmd.arg(lease.token()).arg(lease.placeholder());
             cmd.arg(milliseconds(life).unwrap_or(0))
                 .arg(&lease::SEAL[..]);
-            cmd.arg(PICKLE).arg(ENVELOPE).arg(PICKLED_INT);
+            cmd.arg(PICKLE).arg(&ENVELOPE[..]).arg(PICKLED_INT);
         };
         let reply = self.run_script(&scripts::MARK, key, arguments, false, until)?;
         int_of(Some(reply)).map(drop)
@@ -169,8 +158,8 @@ impl Server for Client {
                 .map(|value| bytes_of(Some(value)))
                 .collect();
         }
-        let get = |key: &[u8]| Request::new(Some(key)).command(redis::cmd("GET").arg(key));
-        let replies = self.each(keys.iter().map(Vec::as_slice), get, until)?;
+        let get = |key: &Vec<u8>| Request::new(Some(key)).command(redis::cmd("GET").arg(key));
+        let replies = self.each(keys.iter().map(get).collect(), until)?;
         replies
             .into_iter()
             .map(|reply| bytes_of(Some(reply)))
@@ -183,32 +172,15 @@ impl Server for Client {
         life: Timeout,
         until: Instant,
     ) -> Result<(), Failure> {
-        let set = |(key, bytes): &(Vec<u8>, Vec<u8>)| {
-            let mut set = redis::cmd("SET");
-            set.arg(key).arg(bytes);
-            if let Some(life) = milliseconds(life) {
-                set.arg("PX").arg(life);
-            }
-            set
+        let set = |request: Request, (key, bytes): &(Vec<u8>, Vec<u8>)| {
+            request.command(&set_command(key, bytes, life))
         };
-        if !self.is_cluster() {
-            let mut request = Request::new(None);
-            for item in items {
-                request = request.command(&set(item));
-            }
-            let replies = self.call(&request, until)?;
-            return replies
-                .into_iter()
-                .try_for_each(|reply| is_done(reply).map(drop));
-        }
-        let mut items_left = items.iter();
-        let next = |key: &[u8]| {
-            let request = Request::new(Some(key));
-            items_left
-                .next()
-                .map_or(request.clone(), |item| request.command(&set(item)))
+        let replies = if self.is_cluster() {
+            let alone = |item: &(Vec<u8>, Vec<u8>)| set(Request::new(Some(&item.0)), item);
+            self.each(items.iter().map(alone).collect(), until)?
+        } else {
+            self.call(&items.iter().fold(Request::new(None), set), until)?
         };
-        let replies = self.each(items.iter().map(|(key, _)| key.as_slice()), next, until)?;
         replies
             .into_iter()
             .try_for_each(|reply| is_done(reply).map(drop))
@@ -221,8 +193,8 @@ impl Server for Client {
             let reply = self.one(&Request::new(None).command(&del), until)?;
             return int_of(Some(reply)).map(i64::unsigned_abs);
         }
-        let del = |key: &[u8]| Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
-        let replies = self.each(keys.iter().map(Vec::as_slice), del, until)?;
+        let del = |key: &Vec<u8>| Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+        let replies = self.each(keys.iter().map(del).collect(), until)?;
         replies
             .into_iter()
             .map(|reply| int_of(Some(reply)).map(i64::unsigned_abs))
@@ -303,18 +275,11 @@ impl Client {
         checked(replies.pop().unwrap_or_default())
     }
 
-    /// Ask about each of the keys of a cluster, in one round trip to each node. The replies in the keys' order.
-    fn each<'a>(
-        &self,
-        keys: impl Iterator<Item = &'a [u8]>,
-        mut ask: impl FnMut(&[u8]) -> Request,
-        until: Instant,
-    ) -> Result<Vec<Value>, Failure> {
-        let keys: Vec<Vec<u8>> = keys.map(<[u8]>::to_vec).collect();
-        let nodes = self.node_of_each(&keys, until)?;
-        let requests: Vec<_> = keys.iter().map(|key| ask(key)).collect();
+    /// Send requests about one key each to a cluster, in one round trip to each node. The replies in their order.
+    fn each(&self, requests: Vec<Request>, until: Instant) -> Result<Vec<Value>, Failure> {
+        let nodes = self.node_of_each(&requests, until)?;
         let mut batches: Vec<(Address, Request)> = Vec::new();
-        let mut places = Vec::with_capacity(keys.len());
+        let mut places = Vec::with_capacity(requests.len());
         for (node, request) in nodes.into_iter().zip(&requests) {
             let batch = batches.iter().position(|(address, _)| *address == node);
             let batch = batch.unwrap_or_else(|| {
@@ -381,6 +346,16 @@ impl Client {
             }
         }
     }
+}
+
+/// Have a key hold bytes for so long.
+fn set_command(key: &[u8], bytes: &[u8], life: Timeout) -> Cmd {
+    let mut set = redis::cmd("SET");
+    set.arg(key).arg(bytes);
+    if let Some(life) = milliseconds(life) {
+        set.arg("PX").arg(life);
+    }
+    set
 }
 
 /// A pattern that fits nothing but these bytes.

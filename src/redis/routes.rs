@@ -31,6 +31,15 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// One that is the first to be asked.
+    pub(super) fn of(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            is_asking: false,
+            is_replica: false,
+        }
+    }
+
     /// By when it has to answer, so that there is time left for who is asked in its place.
     pub(super) fn share(&self, until: Instant) -> Instant {
         if !self.is_replica {
@@ -42,19 +51,19 @@ impl Target {
 }
 
 impl Client {
-    /// The node of each key in a cluster.
+    /// The node of each request in a cluster.
     pub(super) fn node_of_each(
         &self,
-        keys: &[Vec<u8>],
+        requests: &[Request],
         until: Instant,
     ) -> Result<Vec<Address>, Failure> {
         let process = self.process();
         let slots = self.known_slots(&process, until)?;
-        let node = |key: &Vec<u8>| {
-            let slot = cluster::slot_of(key);
-            slots.primary(slot).cloned().ok_or_else(|| no_node(slot))
+        let node = |request: &Request| {
+            let slot = request.key().map_or(0, cluster::slot_of);
+            primary_of(&process, &slots, slot)
         };
-        keys.iter().map(node).collect()
+        requests.iter().map(node).collect()
     }
 
     /// All servers that are written to.
@@ -106,33 +115,29 @@ impl Client {
         request: &Request,
         until: Instant,
     ) -> Result<Target, Failure> {
-        let (node, is_replica) = match &self.topology {
-            Topology::Single(endpoint) => (self.node(process, endpoint, Role::Any), false),
+        Ok(Target::of(match &self.topology {
+            Topology::Single(endpoint) => self.node(process, endpoint, Role::Any),
             Topology::Replicated { primary, replicas } => {
                 let turn = process.turn.fetch_add(1, Relaxed);
                 match replicas.get(turn % replicas.len().max(1)) {
                     Some(replica) if request.is_read() => {
-                        (self.node(process, replica, Role::Any), true)
+                        let node = self.node(process, replica, Role::Any);
+                        return Ok(Target {
+                            is_replica: true,
+                            ..Target::of(node)
+                        });
                     }
-                    _ => (self.node(process, primary, Role::Any), false),
+                    _ => self.node(process, primary, Role::Any),
                 }
             }
-            Topology::Sentinel { .. } => (self.find_primary(process, until)?, false),
+            Topology::Sentinel { .. } => self.find_primary(process, until)?,
             Topology::Cluster { .. } => {
                 let slots = self.known_slots(process, until)?;
                 let slot = request.key().map_or(0, cluster::slot_of);
-                let address = slots.primary(slot).ok_or_else(|| {
-                    process.is_stale.store(true, SeqCst);
-                    no_node(slot)
-                })?;
-                (self.node_at(process, address.clone(), Role::Any), false)
+                let address = primary_of(process, &slots, slot)?;
+                self.node_at(process, address, Role::Any)
             }
-        };
-        Ok(Target {
-            node,
-            is_asking: false,
-            is_replica,
-        })
+        }))
     }
 
     pub(super) fn find_primary(
@@ -219,11 +224,7 @@ impl Client {
         // One that knows of some slots only may be cut off from the others; or nobody has the rest.
         let mut some = None;
         for node in nodes {
-            let target = Target {
-                node,
-                is_asking: false,
-                is_replica: false,
-            };
+            let target = Target::of(node);
             let asked = &target.node.endpoint.address;
             let share = share.max(Duration::from_millis(5));
             last = match self.exchange(&target, &request, (Instant::now() + share).min(until)) {
@@ -280,7 +281,11 @@ pub(super) fn not_whole() -> Failure {
     Failure::new(FailureKind::NotReady, text)
 }
 
-fn no_node(slot: u16) -> Failure {
-    let text = format!("no node of the cluster is known to have slot {slot}");
-    Failure::new(FailureKind::NotReady, text).unsent()
+/// Whose a slot is. If nobody's, who has which slots is asked anew the next time.
+fn primary_of(process: &Process, slots: &Slots, slot: u16) -> Result<Address, Failure> {
+    slots.primary(slot).cloned().ok_or_else(|| {
+        process.is_stale.store(true, SeqCst);
+        let text = format!("no node of the cluster is known to have slot {slot}");
+        Failure::new(FailureKind::NotReady, text).unsent()
+    })
 }

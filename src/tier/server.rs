@@ -30,6 +30,17 @@ pub enum Condition<'a> {
     Unchanged(&'a [u8]),
 }
 
+impl<'a> Condition<'a> {
+    /// What the key has to end with, and whether that has to be all there is; None where nothing is compared.
+    pub fn ending(self) -> Option<(&'a [u8], bool)> {
+        match self {
+            Self::Always | Self::Absent => None,
+            Self::Leased(lease) => Some((lease.token(), false)),
+            Self::Unchanged(bytes) => Some((bytes, true)),
+        }
+    }
+}
+
 /// A server, or several that act as one. Each call is done at `until` at the latest, one way or the other.
 pub trait Server: Send + Sync + 'static {
     /// What is there under `key`; with its life, if that is wanted, in the same round trip.
@@ -166,6 +177,15 @@ impl Failure {
             _ => FailureKind::Unreachable,
         };
         Self::new(kind, format!("{what}: {error}"))
+    }
+
+    /// The same, of that server.
+    #[must_use]
+    pub fn of(self, shard: Shard) -> Self {
+        Self {
+            shard: Some(shard),
+            ..self
+        }
     }
 
     /// The same, where nothing was asked yet.
