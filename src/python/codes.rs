@@ -1,12 +1,13 @@
 //! What a value's code in a wire key is: the original's table, and the types we accept beside it.
 
+use std::sync::OnceLock;
+
 use pyo3::exceptions::{PyOverflowError, PyRecursionError, PyUnicodeDecodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt, PyIterator,
     PyList, PySet, PyString, PyTime, PyTuple, PyType,
 };
-use std::sync::OnceLock;
 
 use super::raw::intern;
 use super::raw::{self, read};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::types::{IntoPyDict, PyDict, PyInt};
 
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
@@ -154,11 +154,7 @@ impl MemoryCache {
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = PyDict::new(py);
-        for (name, count) in self.tier.stats().named() {
-            stats.set_item(name, count)?;
-        }
-        Ok(stats)
+        self.tier.stats().named().into_py_dict(py)
     }
 
     fn __len__(&self) -> usize {

@@ -2,7 +2,6 @@
 // What only the entry asks for is dead where there is none.
 #![cfg_attr(not(all(Py_3_12, not(Py_GIL_DISABLED))), allow(dead_code))]
 
-use std::sync::OnceLock;
 mod argument;
 mod arguments;
 mod asked;
@@ -29,6 +28,8 @@ mod shown;
 mod tiered;
 mod timeout;
 mod value;
+
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;

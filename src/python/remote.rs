@@ -136,12 +136,7 @@ impl<'py> Remote<'py> {
             return Ok(None);
         };
         let found = self.cache.get().fetch(py, &key, self.is_below.get())?;
-        Ok(found
-            .filter(|found| !found.value.is(py.Ellipsis()))
-            .map(|found| Found {
-                value: found.value,
-                remaining: found.remaining,
-            }))
+        Ok(found.filter(|found| !found.value.is(py.Ellipsis())))
     }
 
     /// Take the right to compute the value under `key`, or have it from who did.
@@ -169,10 +164,7 @@ impl<'py> Remote<'py> {
         };
         Ok(
             match cache.claim(py, &key, self.is_below.get(), patience)? {
-                Claim::Value(found) => Claiming::Value(Found {
-                    value: found.value,
-                    remaining: found.remaining,
-                }),
+                Claim::Value(found) => Claiming::Value(found),
                 Claim::Lease(lease) => Claiming::Compute(Some(claimed(key, lease))),
                 Claim::None => Claiming::Compute(None),
                 Claim::Unwatched => Claiming::ComputeApart,

@@ -1,7 +1,6 @@
 //! What of CPython's C interface PyO3 has no safe form of. All of the boundary's `unsafe` is here.
 #![allow(unsafe_code)]
 
-use std::sync::OnceLock;
 pub(super) mod attached;
 pub(super) mod entry;
 pub(super) mod object;
@@ -11,6 +10,7 @@ pub(super) mod watch;
 pub(super) mod words;
 
 use std::hint::black_box;
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;

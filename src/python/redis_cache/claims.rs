@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use super::{Fetched, RedisCache};
+use super::RedisCache;
 use crate::python::raw;
+use crate::tier::Found;
 use crate::tier::lease::Lease;
 use crate::tier::remote::Leased;
 use crate::tier::server::Stored;
@@ -14,7 +15,7 @@ use crate::tier::server::Stored;
 /// What there is to do about a missing value.
 pub(in crate::python) enum Claim<'py> {
     /// Nothing: another has computed it.
-    Value(Fetched<'py>),
+    Value(Found<Bound<'py, PyAny>>),
     /// Compute it, and store it under this lease.
     Lease(Lease),
     /// Compute it, and do not store it: there was no answer.
@@ -47,7 +48,7 @@ impl RedisCache {
                 Some(Leased::Value(Stored { bytes, remaining })) => {
                     match self.read(py, key, &bytes)? {
                         Some(value) if !value.is(py.Ellipsis()) => {
-                            return Ok(Claim::Value(Fetched { value, remaining }));
+                            return Ok(Claim::Value(Found { value, remaining }));
                         }
                         Some(_) => {
                             self.ask(py, |tier| tier.delete_unchanged(key, &bytes))?;

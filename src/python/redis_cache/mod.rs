@@ -12,7 +12,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use super::argument::Argument;
 use super::raw::intern;
@@ -24,6 +24,7 @@ use crate::codec::compression::Compression;
 use crate::codec::{self, Codec, Format};
 use crate::redis::client::Client;
 use crate::redis::config::{self, TlsOptions};
+use crate::tier::Found;
 use crate::tier::lease::Lease;
 use crate::tier::remote::{Options, RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
@@ -44,12 +45,6 @@ pub(super) struct RedisCache {
     /// What it was made with, for copies and pickles.
     url: Py<PyAny>,
     options: Py<PyDict>,
-}
-
-/// A value that was found.
-pub(super) struct Fetched<'py> {
-    pub(super) value: Bound<'py, PyAny>,
-    pub(super) remaining: Option<Timeout>,
 }
 
 #[pymethods]
@@ -206,10 +201,10 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         }
         // The end of a signed value's life is signed with it.
         let touched = self.ask(py, |tier| {
-            rewrite(tier, &key, |bytes| {
+            rewrite(tier, &key, |found| {
                 let again = self
                     .codec
-                    .with_deadline(&key, bytes, expiry(life), now_ms());
+                    .with_deadline(&key, &found.bytes, expiry(life), now_ms());
                 again.ok().map(|again| (again, life))
             })
         })?;
@@ -223,14 +218,11 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         let sum = if self.codec.signs() {
             let mut sum = None;
             let added = self.ask(py, |tier| {
-                let found = tier.get(&full, true)?;
-                let life = found
-                    .and_then(|found| found.remaining)
-                    .unwrap_or(Timeout::FOREVER);
-                rewrite(tier, &full, |bytes| {
-                    let read = self
-                        .codec
-                        .decode(&full, bytes, self.serializer.format(), now_ms());
+                rewrite(tier, &full, |found| {
+                    let life = found.remaining.unwrap_or(Timeout::FOREVER);
+                    let read =
+                        self.codec
+                            .decode(&full, &found.bytes, self.serializer.format(), now_ms());
                     let number = read.ok().filter(|read| read.format == Format::Integer)?;
                     let number: i64 = std::str::from_utf8(&number.payload).ok()?.parse().ok()?;
                     let added = number.checked_add(delta)?;
@@ -283,10 +275,8 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
             let (key, value) = item?;
             let key = self.full_key(&key)?;
             let (format, payload) = self.serializer.dumps(&value)?;
-            let bytes = self
-                .encode(&key, format, payload.as_bytes(), life)
-                .into_owned();
-            items.push((key, bytes));
+            let bytes = self.encode(&key, format, payload.as_bytes(), life);
+            items.push((key, bytes.into_owned()));
         }
         self.ask(py, |tier| tier.set_many(items, life).1).map(drop)
     }
@@ -318,11 +308,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = PyDict::new(py);
-        for (name, count) in self.tier.stats().named() {
-            stats.set_item(name, count)?;
-        }
-        Ok(stats)
+        self.tier.stats().named().into_py_dict(py)
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -417,13 +403,13 @@ impl RedisCache {
         py: Python<'py>,
         key: &[u8],
         with_life: bool,
-    ) -> PyResult<Option<Fetched<'py>>> {
+    ) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         let found = self.ask(py, |tier| tier.get(key, with_life))?.flatten();
         let Some(Stored { bytes, remaining }) = found else {
             return Ok(None);
         };
         let value = self.read(py, key, &bytes)?;
-        Ok(value.map(|value| Fetched { value, remaining }))
+        Ok(value.map(|value| Found { value, remaining }))
     }
 
     /// Keep a value under a full key, by request.
@@ -433,9 +419,7 @@ impl RedisCache {
         value: &Bound<'_, PyAny>,
         life: Timeout,
     ) -> PyResult<bool> {
-        let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode(key, format, payload.as_bytes(), life);
-        let stored = self.ask(value.py(), |tier| tier.set(key, &bytes, life))?;
+        let stored = self.write(key, value, life, |tier, bytes| tier.set(key, bytes, life))?;
         Ok(stored.unwrap_or(false))
     }
 
@@ -446,10 +430,8 @@ impl RedisCache {
         value: &Bound<'_, PyAny>,
         life: Timeout,
     ) -> PyResult<bool> {
-        let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode(key, format, payload.as_bytes(), life);
         let py = value.py();
-        let add = || self.ask(py, |tier| tier.add(key, &bytes, life));
+        let add = || self.write(key, value, life, |tier, bytes| tier.add(key, bytes, life));
         let mut added = add()?;
         // What nobody has signed is in nobody's way: it is removed when it is read.
         if added == Some(false) && self.codec.signs() && self.fetch(py, key, false)?.is_none() {
@@ -466,9 +448,9 @@ impl RedisCache {
         life: Timeout,
         lease: Option<&Lease>,
     ) -> PyResult<Option<bool>> {
-        let (format, payload) = self.serializer.dumps(value)?;
-        let bytes = self.encode(key, format, payload.as_bytes(), life);
-        self.ask(value.py(), |tier| tier.fill(key, &bytes, life, lease))
+        self.write(key, value, life, |tier, bytes| {
+            tier.fill(key, bytes, life, lease)
+        })
     }
 
     /// Forget a full key.

@@ -12,7 +12,7 @@ use crate::codec::Format;
 use crate::python::serializer::Serializer;
 use crate::redis::client::Client;
 use crate::tier::remote::RemoteTier;
-use crate::tier::server::{Failure, FailureKind};
+use crate::tier::server::{Failure, FailureKind, Stored};
 
 impl RedisCache {
     /// The value of bytes that were found. What cannot be decoded counts as missing, and is removed.
@@ -43,6 +43,19 @@ impl RedisCache {
         Ok(None)
     }
 
+    /// Have a value's bytes written as `write` does. None if that failed, unless it is to be raised.
+    pub(super) fn write<T: Send>(
+        &self,
+        key: &[u8],
+        value: &Bound<'_, PyAny>,
+        life: Timeout,
+        write: impl FnOnce(&RemoteTier<Client>, &[u8]) -> Result<T, Failure> + Send,
+    ) -> PyResult<Option<T>> {
+        let (format, payload) = self.serializer.dumps(value)?;
+        let bytes = self.encode(key, format, payload.as_bytes(), life);
+        self.ask(value.py(), |tier| write(tier, &bytes))
+    }
+
     pub(super) fn encode<'a>(
         &self,
         key: &[u8],
@@ -54,20 +67,20 @@ impl RedisCache {
     }
 }
 
-/// Replace the bytes under a key by others made of them, until no other came between. Whether there was
-/// anything to replace.
+/// Replace the bytes under a key by others made of them and the life they have left, until no other came between.
+/// Whether there was anything to replace.
 pub(super) fn rewrite(
     tier: &RemoteTier<Client>,
     key: &[u8],
-    mut make: impl FnMut(&[u8]) -> Option<(Vec<u8>, Timeout)>,
+    mut make: impl FnMut(&Stored) -> Option<(Vec<u8>, Timeout)>,
 ) -> Result<bool, Failure> {
     /// A replica that is behind, which is read from, would have it tried without end.
     const TRIES: usize = 100;
     for _ in 0..TRIES {
-        let Some(found) = tier.get(key, false)? else {
+        let Some(found) = tier.get(key, true)? else {
             return Ok(false);
         };
-        let Some((bytes, life)) = make(&found.bytes) else {
+        let Some((bytes, life)) = make(&found) else {
             return Ok(false);
         };
         if tier.replace(key, &found.bytes, &bytes, life)? {
