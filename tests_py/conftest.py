@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
 sys.path.insert(0, str(Path(__file__).parent / "redis"))  # redis_servers
 
 
@@ -39,6 +41,24 @@ def run_program(tmp_path):
         )
         assert (0, "") == (done.returncode, done.stderr[-4_000:])
         return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_example():
+    """Run Python where the demos are; its output, standard error included, is that of a pipe."""
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=EXAMPLES,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
 
     return run
 

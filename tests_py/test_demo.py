@@ -1,13 +1,8 @@
 """The demo in examples/ runs, shows what it promises, and fails when a cached answer is wrong."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # Runs the demo with a store that lies about one function: when it is read, or when it is written to.
 PLANT = """
@@ -28,23 +23,10 @@ sys.exit(demo.main(["--packages", "json"]))
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run Python where the demo is; its output, standard error included, is that of a pipe."""
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=EXAMPLES,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def shown() -> str:
+def shown(run_example) -> str:
     """What the demo prints for two small packages."""
-    done = run("stdlib_index.py", "--packages", "json,email")
+    done = run_example("stdlib_index.py", "--packages", "json,email")
     assert (0, "") == (done.returncode, "" if done.returncode == 0 else done.stdout)
     return done.stdout
 
@@ -90,15 +72,15 @@ def test_refresh_and_clear_compute_anew(shown: str) -> None:
         pytest.param("set", "callers", "callers(json, open)", id="in the second process"),
     ],
 )
-def test_a_wrong_answer_fails_the_demo(method: str, function: str, question: str) -> None:
+def test_a_wrong_answer_fails_the_demo(method: str, function: str, question: str, run_example) -> None:
     """A store that adds to one function's answers: status 1, and the message says which answer."""
-    done = run("-c", PLANT.format(method=method, function=function))
+    done = run_example("-c", PLANT.format(method=method, function=function))
     assert 1 == done.returncode, done.stdout
     assert re.search(rf"^WRONG: {re.escape(question)} is .*'planted'", done.stdout, re.MULTILINE), done.stdout
 
 
-def test_an_unknown_package_is_refused() -> None:
+def test_an_unknown_package_is_refused(run_example) -> None:
     """Status 2, and its name."""
-    done = run("stdlib_index.py", "--packages", "json,no_such_package")
+    done = run_example("stdlib_index.py", "--packages", "json,no_such_package")
     assert 2 == done.returncode
     assert "no_such_package" in done.stdout

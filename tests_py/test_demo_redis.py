@@ -1,13 +1,9 @@
 """The demo of two processes over a server runs, shows what it promises, and fails when an answer is wrong."""
 
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
 
@@ -29,23 +25,10 @@ sys.exit(demo.main(["--packages", "json"]))
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run Python where the demo is; its output, standard error included, is that of a pipe."""
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=EXAMPLES,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
-def shown() -> str:
+def shown(run_example) -> str:
     """What the demo prints for two small packages."""
-    done = run("redis_demo.py", "--packages", "json,email")
+    done = run_example("redis_demo.py", "--packages", "json,email")
     assert (0, "") == (done.returncode, "" if done.returncode == 0 else done.stdout)
     return done.stdout
 
@@ -107,15 +90,17 @@ def test_it_ends_with_counts(shown: str) -> None:
         pytest.param("computed", "int", 1, "outline(json)", id="computed"),
     ],
 )
-def test_a_wrong_answer_fails_the_demo(source: str, kind: str, more: object, question: str) -> None:
+def test_a_wrong_answer_fails_the_demo(
+    source: str, kind: str, more: object, question: str, run_example
+) -> None:
     """Status 1, and the message says which answer."""
-    done = run("-c", PLANT.format(source=source, type=kind, more=more))
+    done = run_example("-c", PLANT.format(source=source, type=kind, more=more))
     assert 1 == done.returncode, done.stdout
     assert re.search(rf"^WRONG: {re.escape(question)} is ", done.stdout, re.MULTILINE), done.stdout
 
 
-def test_an_unknown_package_is_refused() -> None:
+def test_an_unknown_package_is_refused(run_example) -> None:
     """Status 2, and its name."""
-    done = run("redis_demo.py", "--packages", "json,no_such_package")
+    done = run_example("redis_demo.py", "--packages", "json,no_such_package")
     assert 2 == done.returncode
     assert "no_such_package" in done.stdout
