@@ -10,6 +10,7 @@ import pytest
 from redis_servers import waiting
 from redis_servers.binaries import valkey
 from redis_servers.ports import HOST
+from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server, User
 from redis_servers.sharing import CACHE_USER, OTHER_PASSWORD, PASSWORD
 
@@ -165,14 +166,15 @@ class TestSentinels:
 
         assert 1 == cache.get("k")
 
-    def test_are_asked_again_after_a_failover(self, shared, make, prefix):
-        sentinels = shared.sentinels()
-        cache = make(sentinels.url, on_error="miss")
-        cache.set("before", 1)
-        new = sentinels.failover()
+    def test_are_asked_again_after_a_failover(self, make, prefix):
+        with Sentinels(valkey()) as sentinels:  # its own, since clients of the shared ones would notice
+            cache = make(sentinels.url, on_error="miss")
+            cache.set("before", 1)
+            new = sentinels.failover()
 
-        waiting.until("it is written", lambda: cache.set("after", 2) or is_in(new, 0, prefix + "after"))
-        waiting.until("it is read", lambda: cache.get_many(["before", "after"]) == {"before": 1, "after": 2})
+            waiting.until("it is written", lambda: cache.set("after", 2) or is_in(new, 0, prefix + "after"))
+            both = {"before": 1, "after": 2}
+            waiting.until("it is read", lambda: cache.get_many(["before", "after"]) == both)
 
     def test_that_do_not_know_the_service_are_told_of(self, shared, make):
         url = shared.sentinels().url.replace("mymaster", "another")

@@ -176,16 +176,16 @@ class TestSentinels:
             assert {*sentinels.servers} - {old} == {new, *sentinels.replicas()}
             assert b"v" == client.get("k")
 
-    def test_make_a_replica_the_primary_when_told_to(self, shared, prefix):
-        sentinels = shared.sentinels()
-        asked, client = self.clients(sentinels)
-        client.set(prefix, "v")
-        old = sentinels.primary()
-        new = sentinels.failover()
+    def test_make_a_replica_the_primary_when_told_to(self, program):
+        with Sentinels(program, password="secret", sentinel_password="other") as sentinels:
+            asked, client = self.clients(sentinels)
+            client.set("k", "v")
+            old = sentinels.primary()
+            new = sentinels.failover()
 
-        assert (HOST, new.port) == asked.discover_master(sentinels.service)
-        assert {*sentinels.servers} == {new, old, *sentinels.replicas()}
-        assert b"v" == client.get(prefix)
+            assert (HOST, new.port) == asked.discover_master(sentinels.service)
+            assert {*sentinels.servers} == {new, old, *sentinels.replicas()}
+            assert b"v" == client.get("k")
 
     def clients(self, sentinels):
         places = [(HOST, sentinel.port) for sentinel in sentinels.sentinels]
