@@ -87,9 +87,9 @@ class Server:
         one.send_signal(number)
         self.await_workers(without=[one])
 
-    def stop(self):
-        """End it as an administrator would; nothing may be left."""
-        self.await_workers(len(self.workers()))
+    def stop(self, number=WORKERS):
+        """End it, with so many workers, as an administrator would; nothing may be left."""
+        self.await_workers(number)
         workers = self.workers()
         self.process.terminate()
         code = self.process.wait(LIMIT)

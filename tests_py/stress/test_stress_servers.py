@@ -145,8 +145,7 @@ class TestUWSGI:
         command += ["--single-interpreter"] if single else []
         server = start(command)
         if single:
-            server.await_workers(1)
-            server.stop()
+            server.stop(1)
         else:
             server.process.wait(servers.LIMIT)
 
