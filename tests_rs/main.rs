@@ -22,6 +22,7 @@ mod redis_forks;
 mod redis_refused;
 mod redis_shown;
 mod redis_tls;
+mod redis_watch;
 mod redis_wire;
 mod redis_wire_tls;
 mod remote;

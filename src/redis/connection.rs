@@ -181,21 +181,24 @@ impl Read for Counted<'_> {
 
 /// How many bytes a reply had; None for one that commands of ours do not have.
 fn length(reply: &Value) -> Option<usize> {
-    let digits = |number: &dyn ToString| number.to_string().len();
     Some(match reply {
         Value::Nil | Value::Okay => 5,
-        Value::Int(number) => 3 + digits(number),
+        Value::Int(number) => 3 + digits(*number),
         Value::SimpleString(text) => 3 + text.len(),
-        Value::BulkString(bytes) => 5 + digits(&bytes.len()) + bytes.len(),
+        Value::BulkString(bytes) => 5 + digits(bytes.len()) + bytes.len(),
         Value::Array(parts) => {
             let parts_length = parts.iter().map(length).sum::<Option<usize>>()?;
-            3 + digits(&parts.len()) + parts_length
+            3 + digits(parts.len()) + parts_length
         }
         Value::ServerError(error) => {
             3 + error.code().len() + error.details().map_or(0, |detail| 1 + detail.len())
         }
         _ => return None,
     })
+}
+
+fn digits(number: impl itoa::Integer) -> usize {
+    itoa::Buffer::new().format(number).len()
 }
 
 fn unreadable(error: &redis::RedisError) -> Failure {

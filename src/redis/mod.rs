@@ -7,6 +7,7 @@ pub mod client;
 pub mod combine;
 pub mod config;
 pub mod tls;
+pub mod watch;
 
 mod cluster;
 mod commands;

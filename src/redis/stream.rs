@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::config::Address;
+use super::watch::Watch;
 #[cfg(unix)]
 use crate::sys;
 
@@ -43,11 +44,13 @@ impl Stream {
             Address::Unix(path) => connect(&SockAddr::unix(path)?, until)?,
             Address::Tcp { host, port } => connect_to_any(&resolve(host, *port, until)?, until)?,
         };
+        let is_here = cfg!(unix) && is_on_this_machine(&socket.peer_addr()?);
         let timed = Timed {
             descriptor: Descriptor::of(&socket),
             socket,
             until,
             armed: None,
+            watch: is_here.then(Watch::default),
         };
         let (Some(config), Address::Tcp { host, .. }) = (tls, address) else {
             return Ok(Self::Plain(timed));
@@ -75,7 +78,7 @@ impl Stream {
     /// Whether the other side has neither closed the connection nor sent anything that has not been read.
     pub(super) fn is_quiet(&mut self) -> bool {
         match self {
-            Self::Plain(timed) => timed.waiting() == Waiting::Nothing,
+            Self::Plain(timed) => waiting(&timed.socket) == Waiting::Nothing,
             Self::Tls(stream) => is_quiet_but_for_tls(stream).unwrap_or(false),
         }
     }
@@ -97,7 +100,7 @@ fn is_quiet_but_for_tls(stream: &mut StreamOwned<ClientConnection, Timed>) -> Op
         if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() {
             return Some(false);
         }
-        match sock.waiting() {
+        match waiting(&sock.socket) {
             Waiting::Nothing => return Some(true),
             Waiting::Closed => return Some(false),
             // Which takes no time, since it is there.
@@ -181,6 +184,8 @@ pub(super) struct Timed {
     until: Instant,
     /// What the system was told last.
     armed: Option<Duration>,
+    /// For a server on this machine.
+    watch: Option<Watch>,
 }
 
 /// What there is to be read from a socket at once.
@@ -191,32 +196,31 @@ enum Waiting {
     Closed,
 }
 
+/// Look at what there is to be read, and leave it there.
+fn waiting(socket: &Socket) -> Waiting {
+    match peek(socket) {
+        Ok(0) => Waiting::Closed,
+        Ok(_) => Waiting::Something,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Waiting::Nothing,
+        Err(_) => Waiting::Closed,
+    }
+}
+
+#[cfg(unix)]
+fn peek(socket: &Socket) -> io::Result<usize> {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    socket.recv_with_flags(&mut [MaybeUninit::uninit()], flags)
+}
+
+#[cfg(not(unix))]
+fn peek(socket: &Socket) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+    socket.set_nonblocking(false)?;
+    peeked
+}
+
 impl Timed {
-    /// Look at what there is to be read, and leave it there.
-    fn waiting(&self) -> Waiting {
-        match self.peek() {
-            Ok(0) => Waiting::Closed,
-            Ok(_) => Waiting::Something,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Waiting::Nothing,
-            Err(_) => Waiting::Closed,
-        }
-    }
-
-    #[cfg(unix)]
-    fn peek(&self) -> io::Result<usize> {
-        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        self.socket
-            .recv_with_flags(&mut [MaybeUninit::uninit()], flags)
-    }
-
-    #[cfg(not(unix))]
-    fn peek(&self) -> io::Result<usize> {
-        self.socket.set_nonblocking(true)?;
-        let peeked = self.socket.peek(&mut [MaybeUninit::uninit()]);
-        self.socket.set_nonblocking(false)?;
-        peeked
-    }
-
     /// Have the system give up in time. `ErrorKind::TimedOut` if it is too late already.
     fn arm(&mut self) -> io::Result<()> {
         let left = self.until.saturating_duration_since(Instant::now());
@@ -259,6 +263,9 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(watch) = &mut self.watch {
+            watch.until(|| waiting(&self.socket) != Waiting::Nothing);
+        }
         self.try_until_due(|mut socket| socket.read(buffer))
     }
 }
@@ -304,6 +311,11 @@ fn connect(address: &SockAddr, until: Instant) -> io::Result<Socket> {
     }
     socket.connect_timeout(address, left)?;
     Ok(socket)
+}
+
+fn is_on_this_machine(address: &SockAddr) -> bool {
+    let internet = address.as_socket();
+    internet.map_or(address.is_unix(), |address| address.ip().is_loopback())
 }
 
 /// The addresses of a host, by `until`.

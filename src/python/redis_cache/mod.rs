@@ -5,9 +5,7 @@ mod options;
 mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -15,23 +13,20 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use super::argument::Argument;
-use super::raw::intern;
 use super::serializer::Serializer;
 use super::shown::shown;
 use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
-use crate::codec::compression::Compression;
-use crate::codec::{self, Codec, Format};
+use crate::codec::{Codec, Format};
 use crate::redis::client::Client;
-use crate::redis::config::{self, TlsOptions};
 use crate::tier::Found;
 use crate::tier::lease::Lease;
-use crate::tier::remote::{Options, RemoteTier, has_life};
+use crate::tier::remote::{RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
 
 pub(super) use claims::Claim;
-use options::{cert_reqs, choice, keys_of, must_do_without_leases, urls_of};
-use values::{expiry, now_ms, rewrite};
+use options::Settings;
+use values::{delta_of, expiry, now_ms, rewrite};
 
 /// A cache on a server of Redis or Valkey.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]
@@ -50,104 +45,19 @@ pub(super) struct RedisCache {
 #[pymethods]
 impl RedisCache {
     #[new]
-    #[pyo3(signature = (url, *, timeout = Argument::Default, key_prefix = "", serializer = None, compression = None,
-                        compress_above = 1024, signing_keys = None, max_value_bytes = 16 * 1024 * 1024, deadline = None,
-                        on_error = "miss", leases = true, ssl_ca_certs = None, ssl_certfile = None, ssl_keyfile = None,
-                        ssl_check_hostname = true, ssl_cert_reqs = "required"),
+    #[pyo3(signature = (url, **options),
            text_signature = "(url, *, timeout=300, key_prefix='', serializer='pickle', compression=None, \
 compress_above=1024, signing_keys=(), max_value_bytes=16777216, deadline=0.25, on_error='miss', leases=True, \
 ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True, ssl_cert_reqs='required')")]
-    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)] // Python's keywords
-    fn new(
-        py: Python<'_>,
-        url: &Bound<'_, PyAny>,
-        timeout: Argument<'_>,
-        key_prefix: &str,
-        serializer: Option<&Bound<'_, PyAny>>,
-        compression: Option<&str>,
-        compress_above: usize,
-        signing_keys: Option<&Bound<'_, PyAny>>,
-        max_value_bytes: usize,
-        deadline: Option<&Bound<'_, PyAny>>,
-        on_error: &str,
-        leases: bool,
-        ssl_ca_certs: Option<PathBuf>,
-        ssl_certfile: Option<PathBuf>,
-        ssl_keyfile: Option<PathBuf>,
-        ssl_check_hostname: bool,
-        ssl_cert_reqs: &str,
-    ) -> PyResult<Self> {
-        let given = timeout;
-        let timeout = match &given {
-            Argument::Default => DEFAULT_TIMEOUT,
-            Argument::Given(given) => timeout::extract(given)?,
-        };
-        let options = PyDict::new(py);
-        if let Argument::Given(timeout) = &given {
-            options.set_item("timeout", timeout)?;
-        }
-        if let Some(serializer) = serializer {
-            options.set_item("serializer", serializer)?;
-        }
-        if let Some(keys) = signing_keys {
-            options.set_item("signing_keys", keys)?;
-        }
-        if let Some(deadline) = deadline {
-            options.set_item("deadline", deadline)?;
-        }
-        options.set_item("key_prefix", key_prefix)?;
-        options.set_item("compression", compression)?;
-        options.set_item("compress_above", compress_above)?;
-        options.set_item("max_value_bytes", max_value_bytes)?;
-        options.set_item("on_error", on_error)?;
-        options.set_item("leases", leases)?;
-        options.set_item("ssl_ca_certs", &ssl_ca_certs)?;
-        options.set_item("ssl_certfile", &ssl_certfile)?;
-        options.set_item("ssl_keyfile", &ssl_keyfile)?;
-        options.set_item("ssl_check_hostname", ssl_check_hostname)?;
-        options.set_item("ssl_cert_reqs", ssl_cert_reqs)?;
-
-        let tls = TlsOptions {
-            ca_certs: ssl_ca_certs,
-            certfile: ssl_certfile,
-            keyfile: ssl_keyfile,
-            check_hostname: ssl_check_hostname,
-            cert_reqs: cert_reqs(ssl_cert_reqs)?,
-        };
-        let urls = urls_of(url)?;
-        let urls: Vec<_> = urls.iter().map(String::as_str).collect();
-        let client = Client::new(config::parse(&urls, &tls)?)?;
-        let leases = leases && !must_do_without_leases(py, &client)?;
-        let raises = choice("on_error", on_error, &["miss", "raise"])? == "raise";
-        let codec = Codec::new(codec::Options {
-            compression: compression.map(Compression::named).transpose()?,
-            compress_above,
-            signing_keys: signing_keys.map_or(Ok(Vec::new()), keys_of)?,
-            max_decoded: max_value_bytes,
-        })?;
-        let serializer = match serializer {
-            Some(serializer) => Serializer::of(serializer)?,
-            None => Serializer::of(intern!(py, "pickle").as_any())?,
-        };
-        let deadline = deadline.map_or(Ok(DEFAULT_DEADLINE), timeout::deadline)?;
-        let tier = RemoteTier::new(
-            client,
-            Options {
-                prefix: key_prefix.as_bytes().to_vec(),
-                timeout,
-                deadline,
-                leases,
-                keeps_deletes: !raises,
-                max_value_bytes,
-            },
-        );
-        let shown: Vec<_> = urls.iter().map(|url| config::shown(url)).collect();
+    fn new(url: &Bound<'_, PyAny>, options: Option<Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = options.unwrap_or_else(|| PyDict::new(url.py()));
+        let settings = Settings::read(url, &options)?;
         Ok(Self {
-            tier,
-            codec,
-            serializer,
-            raises,
-            shown: shown.join(", "),
+            tier: RemoteTier::new(settings.client, settings.tier),
+            codec: settings.codec,
+            serializer: settings.serializer,
+            raises: settings.raises,
+            shown: settings.shown,
             url: url.clone().unbind(),
             options: options.unbind(),
         })
@@ -211,9 +121,10 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         Ok(touched.unwrap_or(false))
     }
 
-    #[pyo3(signature = (key, delta = 1))]
-    fn incr(&self, key: &Bound<'_, PyAny>, delta: i64) -> PyResult<i64> {
+    #[pyo3(signature = (key, delta = Argument::Default), text_signature = "($self, key, delta=1)")]
+    fn incr(&self, key: &Bound<'_, PyAny>, delta: Argument<'_>) -> PyResult<i64> {
         let py = key.py();
+        let delta = delta.or(1, delta_of)?;
         let full = self.full_key(key)?;
         let sum = if self.codec.signs() {
             let mut sum = None;
@@ -373,9 +284,6 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         self.serializer.traverse(&visit)
     }
 }
-
-const DEFAULT_TIMEOUT: Timeout = Timeout::after(Duration::from_secs(300));
-const DEFAULT_DEADLINE: Duration = Duration::from_millis(250);
 
 impl RedisCache {
     /// The key as the server has it.

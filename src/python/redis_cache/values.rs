@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 use super::RedisCache;
 use crate::clock::Timeout;
 use crate::codec::Format;
 use crate::python::serializer::Serializer;
+use crate::python::shown::shown;
 use crate::redis::client::Client;
 use crate::tier::remote::RemoteTier;
 use crate::tier::server::{Failure, FailureKind, Stored};
@@ -100,4 +102,18 @@ pub(super) fn now_ms() -> u64 {
 pub(super) fn expiry(life: Timeout) -> Option<u64> {
     let life = life.duration()?;
     Some(now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// What `incr` adds.
+pub(super) fn delta_of(given: &Bound<'_, PyAny>) -> PyResult<i64> {
+    if !given.is_instance_of::<PyInt>() {
+        return Err(PyTypeError::new_err(format!(
+            "delta is an int, not {}: {}",
+            given.get_type().name()?,
+            shown(given)?
+        )));
+    }
+    given.extract().map_err(|_| {
+        PyValueError::new_err("delta must fit in 64 bits, since a server counts with no more")
+    })
 }
