@@ -20,6 +20,7 @@ mod redis_cluster;
 mod redis_config;
 mod redis_forks;
 mod redis_refused;
+mod redis_reply;
 mod redis_shown;
 mod redis_tls;
 mod redis_watch;

@@ -1,14 +1,15 @@
 //! One connection to one server: logging in, commands, and their replies.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use redis::{Parser, Value};
+use redis::Value;
 use rustls::ClientConfig;
 
 use super::client::said;
 use super::config::{Address, Endpoint};
+use super::reply::Replies;
 use super::stream::{Descriptor, Stream};
 use crate::tier::server::{Failure, FailureKind};
 
@@ -21,8 +22,6 @@ pub(super) struct Connection {
     descriptor: Descriptor,
     /// How many replies have yet to come.
     expected: usize,
-    /// Whether more was read than was asked for, so that it is not known where the next reply begins.
-    is_astray: bool,
 }
 
 /// What a server has to be.
@@ -50,7 +49,6 @@ impl Connection {
             descriptor: stream.descriptor(),
             stream: BufReader::with_capacity(BUFFER, stream),
             expected: 0,
-            is_astray: false,
         };
         connection
             .log_in(endpoint, role, until)
@@ -133,89 +131,24 @@ impl Connection {
     /// Read the replies to what was sent.
     pub(super) fn receive(&mut self, until: Instant) -> Result<Vec<Value>, Failure> {
         self.stream.get_mut().due(until);
-        let mut parser = Parser::new();
-        let mut stream = Counted {
-            stream: &mut self.stream,
-            count: 0,
-        };
+        let mut stream = Replies::of(&mut self.stream);
         let mut replies = Vec::with_capacity(self.expected);
         while self.expected > 0 {
-            let reply = parser.parse_value(&mut stream);
-            let reply = reply.map_err(|error| unreadable(&error))?;
+            replies.push(stream.read()?);
             self.expected -= 1;
-            replies.push(reply);
         }
-        // A parser reads ahead, and what it has read of replies that nobody asked for goes with it.
-        let length = replies.iter().map(length).sum::<Option<usize>>();
-        self.is_astray = length != Some(stream.count);
         Ok(replies)
     }
 
     /// Whether the next reply will be that to the next command: the server has not closed the connection, and
     /// nothing has come that nobody asked for.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.expected == 0
-            && !self.is_astray
-            && self.stream.buffer().is_empty()
-            && self.stream.get_mut().is_quiet()
+        self.expected == 0 && self.stream.buffer().is_empty() && self.stream.get_mut().is_quiet()
     }
 
     pub(super) fn descriptor(&self) -> Descriptor {
         self.descriptor
     }
-}
-
-/// Counts what is read.
-struct Counted<'a> {
-    stream: &'a mut BufReader<Stream>,
-    count: usize,
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.read(buffer)?;
-        self.count += read;
-        Ok(read)
-    }
-}
-
-/// How many bytes a reply had; None for one that commands of ours do not have.
-fn length(reply: &Value) -> Option<usize> {
-    Some(match reply {
-        Value::Nil | Value::Okay => 5,
-        Value::Int(number) => 3 + digits(*number),
-        Value::SimpleString(text) => 3 + text.len(),
-        Value::BulkString(bytes) => 5 + digits(bytes.len()) + bytes.len(),
-        Value::Array(parts) => {
-            let parts_length = parts.iter().map(length).sum::<Option<usize>>()?;
-            3 + digits(parts.len()) + parts_length
-        }
-        Value::ServerError(error) => {
-            3 + error.code().len() + error.details().map_or(0, |detail| 1 + detail.len())
-        }
-        _ => return None,
-    })
-}
-
-fn digits(number: impl itoa::Integer) -> usize {
-    itoa::Buffer::new().format(number).len()
-}
-
-fn unreadable(error: &redis::RedisError) -> Failure {
-    let kind = match error.kind() {
-        redis::ErrorKind::Io if error.is_timeout() => {
-            return Failure::new(FailureKind::Timeout, "the server did not answer in time");
-        }
-        redis::ErrorKind::Io => FailureKind::Unreachable,
-        _ => FailureKind::Protocol,
-    };
-    let text = error.to_string();
-    // The parser goes on about what it would have accepted.
-    let problem = text.lines().next().unwrap_or_default();
-    Failure::new(
-        kind,
-        format!("the server's answer cannot be read: {problem}"),
-    )
 }
 
 fn is_primary(reply: &Value) -> bool {

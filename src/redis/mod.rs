@@ -6,6 +6,7 @@
 pub mod client;
 pub mod combine;
 pub mod config;
+pub mod reply;
 pub mod tls;
 pub mod watch;
 
