@@ -154,12 +154,12 @@ impl Serializer {
             let digits = PyString::from_bytes(py, bytes)?;
             return py.get_type::<PyInt>().call1((digits,));
         }
-        let args = PyTuple::new(py, [PyBytes::new(py, bytes)])?;
-        raw::call(
-            self.loads.bind(py),
-            &args,
-            Some(self.loads_options.bind(py)),
-        )
+        let bytes = PyBytes::new(py, bytes);
+        let (loads, options) = (self.loads.bind(py), self.loads_options.bind(py));
+        if options.is_empty() {
+            return raw::call_with_one(loads, &bytes);
+        }
+        raw::call(loads, &PyTuple::new(py, [bytes])?, Some(options))
     }
 
     /// The value of digits.

@@ -121,6 +121,25 @@ pub(super) fn call<'py>(
     unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
 }
 
+/// `callable(arg)`, in which the thread may be ended: see `call`.
+pub(super) fn call_with_one<'py>(
+    callable: &Bound<'py, PyAny>,
+    arg: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    type Call =
+        unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject) -> *mut ffi::PyObject;
+    check_stack()?;
+    let call = black_box(ffi::PyObject_CallOneArg as *const ());
+    // SAFETY: the same function; hidden from the compiler, as in `call`.
+    let call = unsafe { std::mem::transmute::<*const (), Call>(call) };
+    let stay = Stay;
+    // SAFETY: live objects.
+    let result = unsafe { call(callable.as_ptr(), arg.as_ptr()) };
+    std::mem::forget(stay);
+    // SAFETY: a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(callable.py(), result) }
+}
+
 /// `object.name(*args)`, in which the thread may be ended: see `call`.
 pub(super) fn method<'py>(
     object: &Bound<'py, PyAny>,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::RedisCache;
+use super::values::now_ms;
 use crate::python::raw;
 use crate::tier::Found;
 use crate::tier::lease::Lease;
@@ -46,7 +47,7 @@ impl RedisCache {
                 Some(Leased::Unleased | Leased::Taken(_)) => return Ok(Claim::Unwatched),
                 None => return Ok(Claim::None),
                 Some(Leased::Value(Stored { bytes, remaining })) => {
-                    match self.read(py, key, &bytes)? {
+                    match self.read(py, key, &bytes, now_ms())? {
                         Some(value) if !value.is(py.Ellipsis()) => {
                             return Ok(Claim::Value(Found { value, remaining }));
                         }

@@ -167,9 +167,10 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         let found = self
             .ask(py, |tier| tier.get_many(&full))?
             .unwrap_or_default();
+        let now = now_ms();
         for ((key, full), bytes) in keys.iter().zip(&full).zip(found) {
             if let Some(bytes) = bytes
-                && let Some(value) = self.read(py, full, &bytes)?
+                && let Some(value) = self.read(py, full, &bytes, now)?
             {
                 values.set_item(key, value)?;
             }
@@ -316,7 +317,7 @@ impl RedisCache {
         let Some(Stored { bytes, remaining }) = found else {
             return Ok(None);
         };
-        let value = self.read(py, key, &bytes)?;
+        let value = self.read(py, key, &bytes, now_ms())?;
         Ok(value.map(|value| Found { value, remaining }))
     }
 

@@ -23,9 +23,10 @@ impl RedisCache {
         py: Python<'py>,
         key: &[u8],
         bytes: &[u8],
+        now_ms: u64,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let expected = self.serializer.format();
-        let why = match self.codec.decode(key, bytes, expected, now_ms()) {
+        let why = match self.codec.decode(key, bytes, expected, now_ms) {
             Ok(decoded) => {
                 let value = match decoded.format {
                     Format::Integer => Serializer::integer(py, &decoded.payload),
