@@ -238,6 +238,10 @@ class MemoryCache:
         value that can be neither copied nor pickled, unless isolate=False. A value larger than
         `max_bytes` is not kept, and counted.
         """
+    def add(self, key: str, value: Any, timeout: _Timeout | EllipsisType = ...) -> bool:
+        """`set`, in one step, if `key` is not held; whether it was kept."""
+    def incr(self, key: str, delta: int = 1) -> int:
+        """Add `delta` to the int under `key`, in one step; the sum. ValueError if there is none."""
     def delete(self, key: str) -> bool:
         """Forget `key`; whether it was held."""
     def touch(self, key: str, timeout: _Timeout | EllipsisType = ...) -> bool:
@@ -267,6 +271,21 @@ class MemoryCache:
     def isolate(self) -> bool: ...
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
+
+@disjoint_base
+class _Backend:
+    """Made by the backends of quickcache.django: what of Django's BaseCache is done here."""
+
+    key_prefix: str
+    version: int
+    key_func: Callable[[str, str, int], str]
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def _open(self, cache: Any, usual: Callable[[str, str, int], str], is_plain: bool) -> None: ...
+    @property
+    def _cache(self) -> Any: ...
+    def make_and_validate_key(self, key: Any, version: int | None = None) -> str: ...
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any: ...
 
 @disjoint_base
 class RedisCache:

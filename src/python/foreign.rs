@@ -310,7 +310,7 @@ pub(super) fn written(
         Write::Always | Write::Again => {
             return CLEARS.around(fingerprint, || set().map(|kept| !kept));
         }
-        Write::Fill(since) => (since, false),
+        Write::Fill(since) | Write::Unchanged(since) => (since, false),
         Write::Refresh(since) => (since, true),
     };
     let is_overtaken = || {

@@ -103,6 +103,59 @@ impl MemoryCache {
         Ok(())
     }
 
+    #[pyo3(signature = (key, value, timeout = Argument::Default))]
+    fn add(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        timeout: Argument<'_>,
+    ) -> PyResult<bool> {
+        let timeout = timeout.or(self.default_timeout(), timeout::extract)?;
+        let key = key::pack(key)?;
+        let value = self.prepare(value, timeout)?;
+        loop {
+            let since = self.generation();
+            if self.tier.contains(&key) {
+                return Ok(false);
+            }
+            let write = Write::Unchanged(since);
+            let is_kept = self.store(key.clone(), value.clone(), write).is_some();
+            // Refused for another reason than a write meanwhile, it is so the next time too.
+            if is_kept || !self.tier.was_cleared_since(&key, since) {
+                return Ok(is_kept);
+            }
+        }
+    }
+
+    /// The life stays what it was, to the tick.
+    #[pyo3(signature = (key, delta = Argument::Default), text_signature = "($self, key, delta=1)")]
+    fn incr<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        delta: Argument<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = key.py();
+        let delta = match delta {
+            Argument::Default => 1_i64.into_pyobject(py)?.into_any(),
+            Argument::Given(delta) => delta,
+        };
+        let packed = key::pack(key)?;
+        loop {
+            let since = self.generation();
+            let found = self.fetch(py, &packed)?;
+            let Some(found) = found.filter(|found| found.value.is_instance_of::<PyInt>()) else {
+                return Err(no_int(key));
+            };
+            let sum = found.value.add(&delta)?;
+            let value = value::prepare(&sum, self.isolate)?;
+            let (deadline, write) = (Some(found.held.deadline), Write::Unchanged(since));
+            let held = (self.tier).put(packed.clone(), value.object, value.size, deadline, write);
+            if held.is_some() || !self.tier.was_cleared_since(&packed, since) {
+                return Ok(sum);
+            }
+        }
+    }
+
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.forget(&key::pack(key)?))
     }
@@ -322,6 +375,14 @@ impl MemoryCache {
     /// The life of a value that is set without one.
     pub(super) fn default_timeout(&self) -> Timeout {
         self.tier.options().timeout
+    }
+}
+
+/// What `incr` says where there is nothing to be counted.
+pub(super) fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
+    match shown(key) {
+        Ok(key) => PyValueError::new_err(format!("Key {key} not found, or it holds no int")),
+        Err(error) => error,
     }
 }
 

@@ -5,6 +5,7 @@
 mod argument;
 mod arguments;
 mod asked;
+mod backend;
 mod bind;
 mod clock;
 mod codes;
@@ -40,6 +41,8 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    #[pymodule_export]
+    use super::backend::Backend;
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]

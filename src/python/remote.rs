@@ -199,7 +199,9 @@ impl<'py> Remote<'py> {
             Write::Fill(_) if self.is_promoting.get() => {
                 cache.add_value(&full, value, life).map(|_| true)
             }
-            Write::Fill(_) | Write::Refresh(_) => self.fill(&full, value, life),
+            Write::Unchanged(_) | Write::Fill(_) | Write::Refresh(_) => {
+                self.fill(&full, value, life)
+            }
         };
         let undo = || cache.forget(py, &full).map(drop);
         let undo = (self.is_promoting.get() || !cache.has_leases()).then_some(undo);

@@ -12,8 +12,8 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
+use super::busy_poll::BusyPoll;
 use super::config::Address;
-use super::watch::Watch;
 #[cfg(unix)]
 use crate::sys;
 
@@ -50,7 +50,7 @@ impl Stream {
             socket,
             until,
             armed: None,
-            watch: is_here.then(Watch::default),
+            busy_poll: is_here.then(BusyPoll::default),
         };
         let (Some(config), Address::Tcp { host, .. }) = (tls, address) else {
             return Ok(Self::Plain(timed));
@@ -185,7 +185,7 @@ pub(super) struct Timed {
     /// What the system was told last.
     armed: Option<Duration>,
     /// For a server on this machine.
-    watch: Option<Watch>,
+    busy_poll: Option<BusyPoll>,
 }
 
 /// What there is to be read from a socket at once.
@@ -263,8 +263,8 @@ impl Timed {
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(watch) = &mut self.watch {
-            watch.until(|| waiting(&self.socket) != Waiting::Nothing);
+        if let Some(poll) = &mut self.busy_poll {
+            poll.until(|| waiting(&self.socket) != Waiting::Nothing);
         }
         self.try_until_due(|mut socket| socket.read(buffer))
     }

@@ -40,6 +40,8 @@ pub enum Write {
     Always,
     /// The same once more, after lower tiers were written: not counted again.
     Again,
+    /// By request, of what was found before: only if the key was not cleared or written by request since.
+    Unchanged(Generation),
     /// To fill a gap: only if the key was not cleared or written by request since.
     Fill(Generation),
     /// To replace a value by a fresh one: only if the key was not cleared or written by request since it
@@ -50,7 +52,7 @@ pub enum Write {
 impl Write {
     /// Whether the key's old value is void, even where the new one is not kept.
     pub fn replaces(self) -> bool {
-        !matches!(self, Self::Fill(_))
+        !matches!(self, Self::Fill(_) | Self::Unchanged(_))
     }
 }
 
@@ -229,10 +231,22 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         timeout: Timeout,
         write: Write,
     ) -> Option<Held<V>> {
+        let deadline = Deadline::of(timeout, &self.clock);
+        self.put(key, value, size, deadline, write)
+    }
+
+    /// The same until a deadline; None: it has no life.
+    pub fn put(
+        &self,
+        key: PackedKey,
+        value: V,
+        size: usize,
+        deadline: Option<Deadline>,
+        write: Write,
+    ) -> Option<Held<V>> {
         let size = size.saturating_add(key.heap_size() + OVERHEAD);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let weight = self.options.weight(size);
-        let deadline = Deadline::of(timeout, &self.clock);
         let (Some(weight), Some(deadline)) = (weight, deadline) else {
             if weight.is_none() {
                 self.counters.refusals.add(1);
@@ -294,7 +308,10 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     fn insert(&self, store: &Store<V>, fingerprint: u64, held: Place, write: Write) -> bool {
         let mut shard = self.generations.lock(fingerprint);
         match write {
-            Write::Fill(since) if shard.was_cleared_since(since) => return false,
+            Write::Fill(since) | Write::Unchanged(since) if shard.was_cleared_since(since) => {
+                return false;
+            }
+            Write::Unchanged(_) => shard.clear(),
             Write::Refresh(begun) if shard.has_newer_than(begun) => return false,
             Write::Refresh(begun) => shard.refresh(begun),
             _ if write.replaces() => shard.clear(),

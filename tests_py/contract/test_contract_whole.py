@@ -1,5 +1,6 @@
 """What every tier with the whole interface does: lives, several keys at once, counts."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -60,6 +61,73 @@ class TestLives:
         whole.advance(10)
         assert whole.tier.touch("k", 10) is False
         assert whole.tier.get("k") is None
+
+
+class TestAdd:
+    def test_keeps_a_value_where_none_is(self, whole):
+        assert whole.tier.add("k", 1, timeout=10) is True
+        assert whole.tier.add("k", 2, timeout=100) is False
+        assert 1 == whole.tier.get("k")
+
+        whole.advance(10)
+        assert whole.tier.add("k", 3) is True
+        assert 3 == whole.tier.get("k")
+
+    def test_what_is_not_kept_is_in_nobodys_way(self, whole):
+        whole.tier.set("k", "old", timeout=10)
+
+        assert whole.tier.add("k", "new", timeout=0) is False
+        assert "old" == whole.tier.get("k")
+
+    def test_of_many_threads_one_is_told_that_it_was_the_one(self, whole):
+        with ThreadPoolExecutor(8) as threads:
+            for number in range(whole.rounds // 20):
+                added = list(threads.map(lambda it, n=number: whole.tier.add(f"lock {n}", it), range(8)))
+
+                assert 1 == added.count(True)
+                assert added.index(True) == whole.tier.get(f"lock {number}")
+
+
+class TestIncr:
+    def test_adds_to_a_number(self, whole):
+        whole.tier.set("n", 1)
+
+        assert 2 == whole.tier.incr("n")
+        assert 12 == whole.tier.incr("n", 10)
+        assert -88 == whole.tier.incr("n", delta=-100)
+        assert -88 == whole.tier.get("n")
+
+    def test_leaves_the_life_as_it_was(self, whole):
+        whole.tier.set("n", 1, timeout=10)
+        for _ in range(50):
+            whole.advance(0.19)
+            whole.tier.incr("n")
+        assert 51 == whole.tier.get("n")
+
+        whole.advance(0.5)
+        assert whole.tier.get("n") is None
+
+    @pytest.mark.parametrize("value", ["text", [1], None, 1.5], ids=repr)
+    def test_counts_with_nothing_but_ints(self, whole, value):
+        whole.tier.set("k", value)
+        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int$"):
+            whole.tier.incr("k")
+
+        assert value == whole.tier.get("k")
+
+    def test_has_to_be_there(self, whole):
+        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int$"):
+            whole.tier.incr("k")
+
+        assert "k" not in whole.tier
+
+    def test_loses_nothing_between_threads(self, whole):
+        whole.tier.set("n", 0)
+        with ThreadPoolExecutor(8) as threads:
+            sums = list(threads.map(lambda _: whole.tier.incr("n"), range(whole.rounds)))
+
+        assert sorted(sums) == list(range(1, whole.rounds + 1))
+        assert whole.rounds == whole.tier.get("n")
 
 
 class TestDelete:

@@ -68,6 +68,15 @@ def run_page(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
     blocks = blocks_of(page)
     module = types.ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)  # pickles name the module of their classes
+    with contextlib.ExitStack() as stack:
+        run_blocks(blocks, module, folder, stack)
+
+
+def run_blocks(
+    blocks: list[Block], module: types.ModuleType, folder: Path, stack: contextlib.ExitStack
+) -> None:
+    """Run the Python blocks of a page in a module. CACHES in it are Django's settings from there on."""
+    name = module.__name__
     for block, following in pairwise([*blocks, Block("", 0, "")]):
         if block.language != "python":
             continue
@@ -77,6 +86,8 @@ def run_page(page: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
             expected = following.text if following.language == "text" else ""
             printed = run_program(block, folder / f"{name}_{block.line}.py", module.__dict__)
             assert (block.line, expected if printed else "") == (block.line, printed)
+        if "CACHES" in vars(module):
+            stack.enter_context(override_settings(CACHES=module.CACHES))
 
 
 def run_program(block: Block, file: Path, namespace: dict[str, object]) -> str:

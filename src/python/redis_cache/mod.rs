@@ -7,14 +7,13 @@ mod values;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use super::argument::Argument;
+use super::memory_cache::no_int;
 use super::serializer::Serializer;
-use super::shown::shown;
 use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
 use crate::codec::{Codec, Format};
@@ -150,10 +149,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         } else {
             self.ask(py, |tier| tier.increment(&full, delta))?.flatten()
         };
-        sum.ok_or_else(|| match shown(key) {
-            Ok(key) => PyValueError::new_err(format!("Key {key} not found, or it holds no int")),
-            Err(error) => error,
-        })
+        sum.ok_or_else(|| no_int(key))
     }
 
     fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {

@@ -1,28 +1,28 @@
-//! Watching for the answer of a server on this machine, before sleeping until it is there.
+//! Busy polling: looking for the answer of a server on this machine again and again, before sleeping for it.
 //!
 //! Such an answer takes some 20 us; to be put to sleep for it and woken makes that 30 to 70. So whoever waits
-//! looks again and again, each time letting others run who have something to do. Where answers take longer than
-//! that is worth, it is soon given up, and tried again ever more rarely: as adaptive locks do.
+//! keeps looking, each time letting others run who have something to do. Where answers take longer than that is
+//! worth, it is soon given up, and tried again ever more rarely: as adaptive locks do.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it is worth watching: a hundred values at once take half of it.
+/// How long it is worth it: a hundred values at once take half of it.
 const LONGEST: Duration = Duration::from_micros(100);
 /// Answers after which it is tried again, at most.
 const MOST_RARELY: u32 = 1_023;
 
 /// Whether the answers on one connection come soon enough.
 #[derive(Debug, Default)]
-pub struct Watch {
-    /// Answers to be slept for before watching is tried again.
+pub struct BusyPoll {
+    /// Answers to be slept for before it is tried again.
     skip: u32,
     /// How many that will be if it is in vain then.
     next: u32,
 }
 
-impl Watch {
-    /// Watch until `is_there`, for as long as that is worth it.
+impl BusyPoll {
+    /// Poll until `is_there`, for as long as that is worth it.
     pub fn until(&mut self, mut is_there: impl FnMut() -> bool) {
         if self.skip > 0 {
             self.skip -= 1;

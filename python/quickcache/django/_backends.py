@@ -1,0 +1,284 @@
+"""Backends for Django's CACHES: a cache of this package behind Django's keys, versions and timeouts."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, default_key_func
+from django.core.exceptions import ImproperlyConfigured
+
+from .. import _native
+from .._tiers import CacheWithPresets
+from .._tiers import TieredCache as Tiers
+from ._location import memory_options, redis_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .._tiers import Timeout
+
+
+# The caches of this process by what they were made with: Django makes a backend for each thread, and anew for
+# each change of its settings.
+_caches: dict[tuple[str, str], Any] = {}
+_making = threading.Lock()
+
+
+def _shared(kind: str, location: object, params: dict[str, Any], make: Callable[[], Any]) -> Any:
+    options = sorted((params.get("OPTIONS") or {}).items())
+    key = kind, repr((location, params.get("max_entries"), options))
+    found = _caches.get(key)
+    if found is None:
+        with _making:
+            found = _caches.get(key) or _caches.setdefault(key, make())
+    return found
+
+
+class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has no types
+    """What the backends have in common: each operation of Django's as one of a cache of ours.
+
+    Subclasses that make or validate keys in their own way are asked for each key.
+    """
+
+    def __init__(self, cache: Any, params: dict[str, Any]) -> None:
+        BaseCache.__init__(self, params)
+        cls = type(self)
+        is_plain = (
+            cls.make_key is BaseCache.make_key
+            and cls.validate_key is BaseCache.validate_key
+            and cls.make_and_validate_key is _native._Backend.make_and_validate_key
+        )
+        self._open(cache, default_key_func, is_plain)
+
+    def _life(self, timeout: Any) -> Any:
+        return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
+
+    def _made(self, keys: Iterable[Any], version: int | None) -> dict[str, Any]:
+        return {self.make_and_validate_key(key, version=version): key for key in keys}
+
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        made = self.make_and_validate_key(key, version=version)
+        return bool(self._cache.add(made, value, self._life(timeout)))
+
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
+        made = self.make_and_validate_key(key, version=version)
+        self._cache.set(made, value, self._life(timeout))
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        made = self.make_and_validate_key(key, version=version)
+        return bool(self._cache.touch(made, self._life(timeout)))
+
+    def delete(self, key: Any, version: int | None = None) -> bool:
+        return bool(self._cache.delete(self.make_and_validate_key(key, version=version)))
+
+    def has_key(self, key: Any, version: int | None = None) -> bool:
+        return self.make_and_validate_key(key, version=version) in self._cache
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        made = self.make_and_validate_key(key, version=version)
+        return self._cache.incr(made, delta)  # type: ignore[no-any-return]
+
+    def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        made = self._made(keys, version)
+        return {made[key]: value for key, value in self._cache.get_many(made).items()}
+
+    def set_many(
+        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> list[Any]:
+        made = {self.make_and_validate_key(key, version=version): value for key, value in data.items()}
+        self._cache.set_many(made, self._life(timeout))
+        return []
+
+    def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        self._cache.delete_many(self._made(keys, version))
+
+    def clear(self) -> None:
+        self._cache.clear()
+
+    # Django's own asynchronous methods make several calls where one is atomic, or one round trip.
+
+    async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(method, thread_sensitive=False)(*args, **kwargs)
+
+    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        return await self._run(self.get, key, default, version)
+
+    async def aadd(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        return await self._run(self.add, key, value, timeout, version)  # type: ignore[no-any-return]
+
+    async def aset(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> None:
+        await self._run(self.set, key, value, timeout, version)
+
+    async def atouch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        return await self._run(self.touch, key, timeout, version)  # type: ignore[no-any-return]
+
+    async def adelete(self, key: Any, version: int | None = None) -> bool:
+        return await self._run(self.delete, key, version)  # type: ignore[no-any-return]
+
+    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
+        return await self._run(self.has_key, key, version)  # type: ignore[no-any-return]
+
+    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return await self._run(self.incr, key, delta, version)  # type: ignore[no-any-return]
+
+    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        return await self._run(self.get_many, keys, version)  # type: ignore[no-any-return]
+
+    async def aset_many(
+        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> list[Any]:
+        return await self._run(self.set_many, data, timeout, version)  # type: ignore[no-any-return]
+
+    async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        await self._run(self.delete_many, keys, version)
+
+    async def aclear(self) -> None:
+        await self._run(self.clear)
+
+
+class MemoryCache(_Backend):
+    """A cache in each process's memory: one for all backends of the same LOCATION and options.
+
+    OPTIONS: MAX_ENTRIES (10,000 if left out), max_bytes, policy ('lru' if left out: nothing that was just
+    written is refused) and isolate, as quickcache.MemoryCache takes them. CULL_FREQUENCY has no meaning here.
+    """
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(_memory(location, params), params)
+
+    async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)  # which takes less than handing it to another thread
+
+
+class RedisCache(_Backend):
+    """A cache on Redis or Valkey. LOCATION is a URL that quickcache.RedisCache takes, or several.
+
+    OPTIONS are those of quickcache.RedisCache, and db, username and password as Django has them. What
+    Django's own RedisCache has written is read, and the reverse.
+    """
+
+    def __init__(self, location: str | list[str], params: dict[str, Any]) -> None:
+        super().__init__(_redis(location, params), params)
+
+
+class TieredCache(_Backend):
+    """Memory before Redis or Valkey: `memoize_timeout` seconds of OPTIONS in memory, TIMEOUT on the server.
+
+    LOCATION and the other OPTIONS are those of RedisCache; MAX_ENTRIES, max_bytes, policy and isolate are
+    those of MemoryCache. Or without a LOCATION: OPTIONS['TIERS'], a list of two aliases, of a MemoryCache
+    (whose TIMEOUT is the memory's) and a RedisCache.
+    """
+
+    def __init__(self, location: str | list[str], params: dict[str, Any]) -> None:
+        options = params.get("OPTIONS") or {}
+        if "TIERS" in options:
+            memory, life, server = _of_aliases(options["TIERS"])
+        else:
+            life = options.get("memoize_timeout", 10)
+            memory = _memory(location, params)
+            server = _redis(location, params)
+        super().__init__(_Tiers(memory, life, server), params)
+
+
+def _of_aliases(aliases: Iterable[str]) -> tuple[Any, Any, Any]:
+    from django.core.cache import caches  # noqa: PLC0415  which imports backends as they are needed
+
+    tiers = [caches[alias] for alias in aliases]
+    kinds = [type(tier) for tier in tiers]
+    if kinds != [MemoryCache, RedisCache]:
+        raise ImproperlyConfigured(
+            f"OPTIONS['TIERS'] of a TieredCache names a quickcache.django.MemoryCache and a "
+            f"quickcache.django.RedisCache, in this order, not {[kind.__qualname__ for kind in kinds]}"
+        )
+    memory, server = tiers
+    return memory._cache, memory.default_timeout, server._cache
+
+
+def _memory(location: str | list[str], params: dict[str, Any]) -> Any:
+    return _shared("memory", location, params, lambda: _native.MemoryCache(**memory_options(params)))
+
+
+def _redis(location: str | list[str], params: dict[str, Any]) -> Any:
+    def make() -> Any:
+        urls, options = redis_arguments(location, params)
+        return _native.RedisCache(urls, **options)
+
+    return _shared("redis", location, params, make)
+
+
+class _Tiers(Tiers):
+    """Memory before a server, with all that a backend asks of a cache. The server has the last word."""
+
+    def __init__(self, memory: Any, life: Any, server: Any) -> None:
+        super().__init__([CacheWithPresets(memory, life), server])
+        self._memory = memory
+        self._most = life
+        self._server = server
+
+    def _until(self, timeout: Any) -> Any:
+        """How long memory may keep what the server keeps for so long."""
+        lives = [_native._seconds_of(life) for life in (timeout, self._most)]
+        finite = [life for life in lives if life is not None]
+        return min(finite) if finite else None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return _native._get(self, key, default)
+
+    def set(self, key: str, value: Any, timeout: Timeout = None) -> None:
+        self._memory.delete(key)
+        self._server.set(key, value, timeout)
+        self._memory.set(key, value, self._until(timeout))
+
+    def delete(self, key: str) -> bool:  # type: ignore[override]  # whether it was held
+        held: bool = self._memory.delete(key)
+        deleted: bool = self._server.delete(key)
+        self._memory.delete(key)
+        return held or deleted
+
+    def _at_server(self, key: str, ask: Callable[..., Any], *args: Any) -> Any:
+        """What the server says, by which whatever memory has is out of date."""
+        self._memory.delete(key)
+        try:
+            return ask(key, *args)
+        finally:
+            self._memory.delete(key)
+
+    def add(self, key: str, value: Any, timeout: Any) -> bool:
+        return bool(self._at_server(key, self._server.add, value, timeout))
+
+    def touch(self, key: str, timeout: Any) -> bool:
+        return bool(self._at_server(key, self._server.touch, timeout))
+
+    def incr(self, key: str, delta: int) -> Any:
+        return self._at_server(key, self._server.incr, delta)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._memory or key in self._server
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        keys = list(keys)
+        found = self._memory.get_many(keys)
+        missing = [key for key in keys if key not in found]
+        return {**found, **self._server.get_many(missing)} if missing else found
+
+    def set_many(self, values: Mapping[str, Any], timeout: Any) -> None:
+        self._memory.delete_many(values)
+        self._server.set_many(values, timeout)
+        self._memory.set_many(values, self._until(timeout))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        self._memory.delete_many(keys)
+        self._server.delete_many(keys)
+        self._memory.delete_many(keys)
+
+    def clear(self) -> None:
+        self._memory.clear()
+        self._server.clear()
+        self._memory.clear()

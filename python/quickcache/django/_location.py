@@ -1,0 +1,65 @@
+"""What a cache of ours is made with, from LOCATION and OPTIONS as Django and django-redis document them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+_MEMORY = ("max_bytes", "policy", "isolate")
+# Of Django's BaseCache, of the backends here, and of redis-py about its own connections.
+_IGNORED = {
+    "MAX_ENTRIES",
+    "CULL_FREQUENCY",
+    "TIERS",
+    "memoize_timeout",
+    "pool_class",
+    "parser_class",
+    "client_class",
+    *_MEMORY,
+}
+_LOGIN = ("username", "password", "db")
+
+
+def memory_options(params: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a MemoryCache."""
+    options = params.get("OPTIONS") or {}
+    found = {"policy": "lru", **{name: options[name] for name in _MEMORY if name in options}}
+    most = params.get("max_entries", options.get("MAX_ENTRIES"))
+    if most is not None:
+        found["max_entries"] = max(int(most), 1)
+    return found
+
+
+def redis_arguments(location: str | list[str], params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The URLs and the other arguments of a RedisCache."""
+    options = dict(params.get("OPTIONS") or {})
+    # Several URLs in one text, of which each may name several servers.
+    urls = re.split(r"[;,]\s*(?=[\w+]+://)", location) if isinstance(location, str) else list(location)
+    urls = [_with_login(url, options) for url in urls]
+    arguments = {
+        name: value for name, value in options.items() if name not in _IGNORED and name not in _LOGIN
+    }
+    serializer = arguments.get("serializer")
+    if isinstance(serializer, str) and "." in serializer:
+        serializer = import_string(serializer)
+    if isinstance(serializer, type):
+        serializer = serializer()
+    if serializer is not None:
+        arguments["serializer"] = serializer
+    return urls, arguments
+
+
+def _with_login(url: str, options: dict[str, Any]) -> str:
+    """The URL with the user, password and database of the options, where it has none of its own."""
+    if not any(options.get(name) is not None for name in _LOGIN):
+        return url
+    if "://" not in url:
+        raise ImproperlyConfigured(f"LOCATION is a URL such as redis://127.0.0.1:6379, not {url!r}")
+    parts = urlsplit(url)
+    wanted = [(name, options[name]) for name in _LOGIN if options.get(name) is not None]
+    added = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in wanted)
+    return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, added]))))
