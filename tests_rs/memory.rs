@@ -307,6 +307,22 @@ fn a_refresh_voids_what_was_read_before_it_and_a_fill_does_not() {
     }
 }
 
+/// Its value goes to its caller, so that an older one may be handed to nobody after it.
+#[test]
+fn a_refresh_that_a_clear_of_another_key_overtook_leaves_no_older_value() {
+    let (tier, _) = tier(10);
+    let mut refused = 0;
+    for other in 2..2_000 {
+        put(&tier, 1, 'o', Timeout::FOREVER);
+        let begun = tier.begin();
+        tier.delete(&key(other));
+        let kept = tier.set(key(1), 'n', 8, Timeout::FOREVER, Write::Refresh(begun));
+        refused += usize::from(kept.is_none());
+        assert_eq!(kept.map(|_| 'n'), value(&tier, 1), "{other}");
+    }
+    assert!(refused > 0, "some keys are of its shard");
+}
+
 #[test]
 fn eviction_and_expiry_void_no_computation() {
     let (tier, clock) = tier(2);

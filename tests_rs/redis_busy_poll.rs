@@ -1,23 +1,23 @@
-//! How long answers are polled for.
+//! How often answers are polled for.
 
 use quickcache::redis::busy_poll::BusyPoll;
-
-/// How often it was looked whether an answer is there, which came after so many looks, or never.
-fn looks(poll: &mut BusyPoll, answer_after: Option<u32>) -> u32 {
-    let mut looks = 0;
-    poll.until(|| {
-        looks += 1;
-        answer_after.is_some_and(|after| looks > after)
-    });
-    looks
-}
 
 #[test]
 fn polls_until_the_answer_is_there() {
     let mut poll = BusyPoll::default();
     for _ in 0..100 {
-        assert_eq!(4, looks(&mut poll, Some(3)));
+        let mut looks = 0;
+        poll.until(|| {
+            looks += 1;
+            looks == 1
+        });
+        assert_eq!(1, looks);
     }
+}
+
+#[test]
+fn gives_up_on_an_answer_that_does_not_come() {
+    BusyPoll::default().until(|| false);
 }
 
 #[test]
@@ -25,8 +25,9 @@ fn after_answers_that_took_too_long_it_is_tried_ever_more_rarely() {
     let mut poll = BusyPoll::default();
     let mut tried = Vec::new();
     for answer in 0..5_000 {
-        if looks(&mut poll, None) > 0 {
+        if poll.is_due() {
             tried.push(answer);
+            poll.note(false);
         }
     }
     let waits: Vec<_> = tried.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -39,9 +40,13 @@ fn after_answers_that_took_too_long_it_is_tried_ever_more_rarely() {
 #[test]
 fn after_an_answer_that_came_soon_the_next_is_polled_for() {
     let mut poll = BusyPoll::default();
-    while looks(&mut poll, None) > 0 {}
-    while looks(&mut poll, Some(0)) == 0 {}
-    assert_eq!(1, looks(&mut poll, Some(0)));
-    assert!(looks(&mut poll, None) > 0);
-    assert!(looks(&mut poll, None) > 0, "the first in vain is forgiven");
+    for _ in 0..4 {
+        while !poll.is_due() {}
+        poll.note(false);
+    }
+    while !poll.is_due() {}
+    poll.note(true);
+    assert!(poll.is_due());
+    poll.note(false);
+    assert!(poll.is_due(), "the first in vain is forgiven");
 }

@@ -24,19 +24,36 @@ pub struct BusyPoll {
 impl BusyPoll {
     /// Poll until `is_there`, for as long as that is worth it.
     pub fn until(&mut self, mut is_there: impl FnMut() -> bool) {
-        if self.skip > 0 {
-            self.skip -= 1;
+        if !self.is_due() {
             return;
         }
         let began = Instant::now();
-        while !is_there() {
+        let has_come = loop {
+            if is_there() {
+                break true;
+            }
             if began.elapsed() > LONGEST {
-                self.skip = self.next;
-                self.next = (2 * self.next + 1).min(MOST_RARELY);
-                return;
+                break false;
             }
             thread::yield_now();
+        };
+        self.note(has_come);
+    }
+
+    /// Whether the next answer is polled for.
+    pub fn is_due(&mut self) -> bool {
+        let is_due = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        is_due
+    }
+
+    /// Note whether one that was polled for has come meanwhile.
+    pub fn note(&mut self, has_come: bool) {
+        if has_come {
+            self.next = 0;
+        } else {
+            self.skip = self.next;
+            self.next = (2 * self.next + 1).min(MOST_RARELY);
         }
-        self.next = 0;
     }
 }

@@ -232,7 +232,16 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         write: Write,
     ) -> Option<Held<V>> {
         let deadline = Deadline::of(timeout, &self.clock);
-        self.put(key, value, size, deadline, write)
+        let refreshed = matches!(write, Write::Refresh(_)).then(|| key.clone());
+        let held = self.put(key, value, size, deadline, write);
+        if held.is_none()
+            && let Some(key) = refreshed
+        {
+            // What overtook it may have been of another key of its shard. Then the old value is older than what
+            // the refresh has returned, and has to go.
+            self.remove(&key);
+        }
+        held
     }
 
     /// The same until a deadline; None: it has no life.

@@ -14,7 +14,7 @@ from redis_servers.server import Server
 @pytest.fixture
 def wanted(is_full):
     """How many requests or tasks."""
-    return 10_000 if is_full else 200
+    return 3_000 if is_full else 200
 
 
 @pytest.fixture
