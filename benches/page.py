@@ -72,9 +72,9 @@ quickcache is `RedisCache(url)`, its `get` and `get_many` alone. Values are a di
 bytes in pickle, or random bytes. Where a library leaves it open, they are pickled with protocol 5.
 
 A good part of a single hit here is being put to sleep until the answer is there, and woken: 20 to 50 us on
-this virtual machine, where the server takes 20. quickcache polls for the answer of a server on its own machine
-before it sleeps ([how it waits](redis.md#how-it-waits)), and no other contender does. With a server elsewhere
-that advantage is gone, and the network's time is added to all.
+this virtual machine, where the server takes 20. quickcache polls for the answer of a server on its own
+machine before it sleeps ([how it waits](redis.md#how-it-waits)), and no other contender does. With a
+server elsewhere that advantage is gone, and the network's time is added to all.
 
 - redis-py has hiredis, its parser in C; so have django-redis and Django's RedisCache, which are built on
   it.
