@@ -12,6 +12,7 @@ __all__ = [
     "ManualClock",
     "MemoryCache",
     "RedisCache",
+    "_Backend",
     "_Desk",
     "_Gap",
     "_Plan",
@@ -280,7 +281,7 @@ class _Backend:
     version: int
     key_func: Callable[[str, str, int], str]
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _open(self, cache: Any, usual: Callable[[str, str, int], str], is_plain: bool) -> None: ...
     @property
     def _cache(self) -> Any: ...

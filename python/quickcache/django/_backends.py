@@ -11,7 +11,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .. import _native
 from .._tiers import CacheWithPresets
-from .._tiers import TieredCache as Tiers
 from ._location import memory_options, redis_arguments
 
 if TYPE_CHECKING:
@@ -212,11 +211,11 @@ def _redis(location: str | list[str], params: dict[str, Any]) -> Any:
     return _shared("redis", location, params, make)
 
 
-class _Tiers(Tiers):
+class _Tiers:
     """Memory before a server, with all that a backend asks of a cache. The server has the last word."""
 
     def __init__(self, memory: Any, life: Any, server: Any) -> None:
-        super().__init__([CacheWithPresets(memory, life), server])
+        self.caches = [CacheWithPresets(memory, life), server]
         self._memory = memory
         self._most = life
         self._server = server
@@ -235,7 +234,7 @@ class _Tiers(Tiers):
         self._server.set(key, value, timeout)
         self._memory.set(key, value, self._until(timeout))
 
-    def delete(self, key: str) -> bool:  # type: ignore[override]  # whether it was held
+    def delete(self, key: str) -> bool:
         held: bool = self._memory.delete(key)
         deleted: bool = self._server.delete(key)
         self._memory.delete(key)
