@@ -82,7 +82,7 @@ impl Backend {
     }
 
     #[getter]
-    fn _cache(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn _store(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(self.opened(py)?.clone().unbind())
     }
 

@@ -1,6 +1,7 @@
 """The backends in CACHES: all that Django's own do, each over its cache."""
 
 import asyncio
+import pickle
 import socket
 import sys
 import threading
@@ -78,6 +79,14 @@ class TestOperations:
         assert cache.add("a", 1) is True
         assert cache.add("a", 2) is False
         assert 1 == cache.get("a")
+        assert cache.add("a", 2, timeout=0) is False
+        assert cache.add("b", 2, timeout=0) is True
+        assert "b" not in cache
+
+    def test_what_pickle_raises_is_raised(self, cache):
+        for keep in (cache.set, cache.add, lambda key, value: cache.set_many({key: value})):
+            with pytest.raises((pickle.PicklingError, AttributeError), match="pickle"):
+                keep("a", lambda: None)
 
     def test_counters(self, cache):
         cache.set("n", 1)
@@ -89,6 +98,9 @@ class TestOperations:
         for count in (cache.incr, cache.decr):
             with pytest.raises(ValueError, match="not found"):
                 count("nothing")
+        cache.set("text", "1")
+        with pytest.raises(TypeError, match="holds no int"):
+            cache.incr("text")
 
     def test_several_at_once(self, cache):
         assert [] == cache.set_many({"a": 1, "b": 2})
@@ -162,7 +174,7 @@ class TestKeys:
 
             cache.set(key, "value", version=version)
             assert "value" == cache.get(key, version=version)
-            assert "value" == cache._cache.get(expected)
+            assert "value" == cache._store.get(expected)
 
     def test_may_be_made_by_a_function(self, kind, location, prefix):
         def key_function(key, prefix, version):
@@ -227,13 +239,13 @@ class TestOneCacheForAll:
         if kind != "RedisCache":
             pytest.skip("of servers")
         cache.set("a", 1)
-        made = cache._cache.stats()["connections"]
+        made = cache._store.stats()["connections"]
         for _ in range(20):
             caches.close_all()
             with ThreadPoolExecutor(1) as one:
                 assert 1 == one.submit(lambda: caches["default"].get("a")).result()
 
-        assert made == cache._cache.stats()["connections"]
+        assert made == cache._store.stats()["connections"]
 
     def test_locations_are_apart(self):
         with in_settings(
@@ -257,7 +269,7 @@ class TestMemoryOptions:
     def test_bounds_and_policy(self):
         options = {"MAX_ENTRIES": 7, "CULL_FREQUENCY": 3, "policy": "tinylfu", "isolate": False}
         with in_settings(default=config("MemoryCache", "bounds", options=options)):
-            native = caches["default"]._cache
+            native = caches["default"]._store
 
             assert isinstance(native, MemoryCache)
             assert (7, "tinylfu", False) == (native.max_entries, native.policy, native.isolate)
@@ -276,7 +288,7 @@ class TestOfServers:
         url = shared.server().url
         with in_settings(default=config("RedisCache", url, options={"db": 3, "pool_class": "any"})):
             caches["default"].set("a", 1)
-            assert "db=3" in repr(caches["default"]._cache)
+            assert "db=3" in repr(caches["default"]._store)
             assert caches["default"].delete("a")
 
     def test_serializers_by_path(self, shared, prefix):
@@ -293,7 +305,7 @@ class TestOfServers:
         ):
             cache = caches["default"]
             cache.set(prefix, 1)
-            caches["server"]._cache.set(f":1:{prefix}", 2)
+            caches["server"]._store.set(f":1:{prefix}", 2)
             assert 1 == cache.get(prefix)
             caches["memory"].clear()
             assert 2 == cache.get(prefix)
@@ -331,4 +343,4 @@ def test_subclasses_make_keys_their_own_way(location, kind, prefix):
     cache.set("a", 1)
 
     assert 1 == cache.get("a")
-    assert 1 == cache._cache.get(f"own:{prefix}:1:a")
+    assert 1 == cache._store.get(f"own:{prefix}:1:a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -10,11 +11,12 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, default_
 from django.core.exceptions import ImproperlyConfigured
 
 from .. import _native
+from .._errors import UncacheableValueError
 from .._tiers import CacheWithPresets
 from ._location import memory_options, redis_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from .._tiers import Timeout
 
@@ -33,6 +35,15 @@ def _shared(kind: str, location: object, params: dict[str, Any], make: Callable[
         with _making:
             found = _caches.get(key) or _caches.setdefault(key, make())
     return found
+
+
+@contextmanager
+def _errors_of_pickle() -> Generator[None]:
+    """Raise what pickle has raised, as Django does."""
+    try:
+        yield
+    except UncacheableValueError as error:
+        raise (error.__cause__ or error) from None
 
 
 class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has no types
@@ -58,43 +69,53 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
         return {self.make_and_validate_key(key, version=version): key for key in keys}
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        made = self.make_and_validate_key(key, version=version)
-        return bool(self._cache.add(made, value, self._life(timeout)))
+        made, life = self.make_and_validate_key(key, version=version), self._life(timeout)
+        if life is not None and _native._seconds_of(life) == 0:
+            return made not in self._store  # nothing is kept, but that it would have been is said
+        with _errors_of_pickle():
+            return bool(self._store.add(made, value, life))
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         made = self.make_and_validate_key(key, version=version)
-        self._cache.set(made, value, self._life(timeout))
+        with _errors_of_pickle():
+            self._store.set(made, value, self._life(timeout))
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         made = self.make_and_validate_key(key, version=version)
-        return bool(self._cache.touch(made, self._life(timeout)))
+        return bool(self._store.touch(made, self._life(timeout)))
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        return bool(self._cache.delete(self.make_and_validate_key(key, version=version)))
+        return bool(self._store.delete(self.make_and_validate_key(key, version=version)))
 
     def has_key(self, key: Any, version: int | None = None) -> bool:
-        return self.make_and_validate_key(key, version=version) in self._cache
+        return self.make_and_validate_key(key, version=version) in self._store
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         made = self.make_and_validate_key(key, version=version)
-        return self._cache.incr(made, delta)  # type: ignore[no-any-return]
+        try:
+            return self._store.incr(made, delta)  # type: ignore[no-any-return]
+        except ValueError:
+            if made in self._store:  # Django tells one from the other
+                raise TypeError(f"Key {made!r} holds no int") from None
+            raise
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         made = self._made(keys, version)
-        return {made[key]: value for key, value in self._cache.get_many(made).items()}
+        return {made[key]: value for key, value in self._store.get_many(made).items()}
 
     def set_many(
         self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[Any]:
         made = {self.make_and_validate_key(key, version=version): value for key, value in data.items()}
-        self._cache.set_many(made, self._life(timeout))
+        with _errors_of_pickle():
+            self._store.set_many(made, self._life(timeout))
         return []
 
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
-        self._cache.delete_many(self._made(keys, version))
+        self._store.delete_many(self._made(keys, version))
 
     def clear(self) -> None:
-        self._cache.clear()
+        self._store.clear()
 
     # Django's own asynchronous methods make several calls where one is atomic, or one round trip.
 
@@ -196,7 +217,7 @@ def _of_aliases(aliases: Iterable[str]) -> tuple[Any, Any, Any]:
             f"quickcache.django.RedisCache, in this order, not {[kind.__qualname__ for kind in kinds]}"
         )
     memory, server = tiers
-    return memory._cache, memory.default_timeout, server._cache
+    return memory._store, memory.default_timeout, server._store
 
 
 def _memory(location: str | list[str], params: dict[str, Any]) -> Any:
