@@ -286,7 +286,9 @@ class TestMemoryOptions:
 class TestOfServers:
     def test_logins_are_taken_from_options(self, shared):
         url = shared.server().url
-        with in_settings(default=config("RedisCache", url, options={"db": 3, "pool_class": "any"})):
+        with in_settings(
+            default=config("RedisCache", url, options={"db": 3, "pool_class": "any", "socket_timeout": 1})
+        ):
             caches["default"].set("a", 1)
             assert "db=3" in repr(caches["default"]._store)
             assert caches["default"].delete("a")

@@ -186,6 +186,11 @@ class RedisCache(_Backend):
     def __init__(self, location: str | list[str], params: dict[str, Any]) -> None:
         super().__init__(_redis(location, params), params)
 
+    def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int | None:
+        """Seconds, as Django's RedisCache has it."""
+        life = self._life(timeout)
+        return None if life is None else max(0, int(life))
+
 
 class TieredCache(_Backend):
     """Memory before Redis or Valkey: `memoize_timeout` seconds of OPTIONS in memory, TIMEOUT on the server.

@@ -19,6 +19,14 @@ _IGNORED = {
     "pool_class",
     "parser_class",
     "client_class",
+    "protocol",
+    "health_check_interval",
+    "retry_on_timeout",
+    "decode_responses",
+    "max_connections",
+    "socket_keepalive",
+    "socket_timeout",
+    "socket_connect_timeout",
     *_MEMORY,
 }
 _LOGIN = ("username", "password", "db")
