@@ -274,6 +274,13 @@ class TestMemoryOptions:
             assert isinstance(native, MemoryCache)
             assert (7, "tinylfu", False) == (native.max_entries, native.policy, native.isolate)
 
+    def test_others_are_refused(self):
+        with (
+            in_settings(default=config("MemoryCache", "others", options={"deadline": 1})),
+            pytest.raises(ImproperlyConfigured, match="no option 'deadline'; accepted in OPTIONS are max_b"),
+        ):
+            caches["default"]
+
     def test_what_was_just_written_is_never_refused(self):
         with in_settings(default=config("MemoryCache", "lru", options={"MAX_ENTRIES": 10})):
             cache = caches["default"]
@@ -286,9 +293,7 @@ class TestMemoryOptions:
 class TestOfServers:
     def test_logins_are_taken_from_options(self, shared):
         url = shared.server().url
-        with in_settings(
-            default=config("RedisCache", url, options={"db": 3, "pool_class": "any", "socket_timeout": 1})
-        ):
+        with in_settings(default=config("RedisCache", url, options={"db": 3, "socket_timeout": 1})):
             caches["default"].set("a", 1)
             assert "db=3" in repr(caches["default"]._store)
             assert caches["default"].delete("a")
@@ -306,12 +311,15 @@ class TestOfServers:
             server=config("RedisCache", shared.server().url, prefix),
         ):
             cache = caches["default"]
-            cache.set(prefix, 1)
-            caches["server"]._store.set(f":1:{prefix}", 2)
-            assert 1 == cache.get(prefix)
-            caches["memory"].clear()
-            assert 2 == cache.get(prefix)
-            assert cache.delete(prefix)
+            cache.set("a", 1)
+            assert 1 == caches["server"].get("a")
+            assert caches["memory"].get("a") is None
+            caches["server"].set("a", 2)
+            assert 1 == cache.get("a")
+            cache._store._memory.clear()
+            assert 2 == cache.get("a")
+            assert cache.delete("a")
+            assert caches["server"].get("a") is None
 
     def test_other_tiers_are_refused(self):
         with (

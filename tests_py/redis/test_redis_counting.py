@@ -1,5 +1,7 @@
 """Counters and locks: `incr`, `add` and `in`, also where others write to the server, and where it fails."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import redis
 
@@ -30,6 +32,14 @@ class TestIncr:
         cache.set("n", number)
         assert cache.incr("n") == number + 1
         assert cache.get("n") == number + 1
+
+    def test_signed_counters_lose_nothing_between_threads(self, make):
+        cache = make(signing_keys=KEYS)
+        cache.set("n", 0)
+        with ThreadPoolExecutor(8) as threads:
+            sums = list(threads.map(lambda _: cache.incr("n"), range(2_000)))
+
+        assert sorted(sums) == list(range(1, 2_001))
 
 
 class TestSigned:

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from .. import _native
 from .._errors import UncacheableValueError
 from .._tiers import CacheWithPresets
-from ._location import memory_options, redis_arguments
+from ._location import memory_options, redis_arguments, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -170,6 +170,7 @@ class MemoryCache(_Backend):
     """
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
+        refuse_unknown(params.get("OPTIONS") or {})
         super().__init__(_memory(location, params), params)
 
     async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -203,7 +204,17 @@ class TieredCache(_Backend):
     def __init__(self, location: str | list[str], params: dict[str, Any]) -> None:
         options = params.get("OPTIONS") or {}
         if "TIERS" in options:
-            memory, life, server = _of_aliases(options["TIERS"])
+            upper, lower = _of_aliases(options["TIERS"])
+            memory, life, server = upper._store, upper.default_timeout, lower._store
+            memory = _shared("tiers", options["TIERS"], params, lambda: _like(memory))
+            # Its values are those of the lower one, under the same keys.
+            of_lower = {
+                "TIMEOUT": lower.default_timeout,
+                "KEY_PREFIX": lower.key_prefix,
+                "VERSION": lower.version,
+                "KEY_FUNCTION": lower.key_func,
+            }
+            params = {**of_lower, **params}
         else:
             life = options.get("memoize_timeout", 10)
             memory = _memory(location, params)
@@ -211,7 +222,17 @@ class TieredCache(_Backend):
         super().__init__(_Tiers(memory, life, server), params)
 
 
-def _of_aliases(aliases: Iterable[str]) -> tuple[Any, Any, Any]:
+def _like(memory: Any) -> Any:
+    """Another memory with the same bounds: nobody else's keys are to be found in it."""
+    return _native.MemoryCache(
+        max_entries=memory.max_entries,
+        max_bytes=memory.max_bytes,
+        policy=memory.policy,
+        isolate=memory.isolate,
+    )
+
+
+def _of_aliases(aliases: Iterable[str]) -> list[Any]:
     from django.core.cache import caches  # noqa: PLC0415  which imports backends as they are needed
 
     tiers = [caches[alias] for alias in aliases]
@@ -221,8 +242,7 @@ def _of_aliases(aliases: Iterable[str]) -> tuple[Any, Any, Any]:
             f"OPTIONS['TIERS'] of a TieredCache names a quickcache.django.MemoryCache and a "
             f"quickcache.django.RedisCache, in this order, not {[kind.__qualname__ for kind in kinds]}"
         )
-    memory, server = tiers
-    return memory._store, memory.default_timeout, server._store
+    return tiers
 
 
 def _memory(location: str | list[str], params: dict[str, Any]) -> Any:

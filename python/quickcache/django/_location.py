@@ -32,6 +32,16 @@ _IGNORED = {
 _LOGIN = ("username", "password", "db")
 
 
+def refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise ImproperlyConfigured for options that a MemoryCache does not have."""
+    accepted = [*_MEMORY, "MAX_ENTRIES", "CULL_FREQUENCY"]
+    for name in options:
+        if name not in accepted:
+            raise ImproperlyConfigured(
+                f"a MemoryCache has no option {name!r}; accepted in OPTIONS are {', '.join(accepted)}"
+            )
+
+
 def memory_options(params: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a MemoryCache."""
     options = params.get("OPTIONS") or {}

@@ -1,7 +1,7 @@
 //! Values as a server has them: read, written, and replaced by others made of them.
 
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -77,9 +77,9 @@ pub(super) fn rewrite(
     key: &[u8],
     mut make: impl FnMut(&Stored) -> Option<(Vec<u8>, Timeout)>,
 ) -> Result<bool, Failure> {
-    /// A replica that is behind, which is read from, would have it tried without end.
-    const TRIES: usize = 100;
-    for _ in 0..TRIES {
+    // A replica that is behind, which is read from, would have it tried without end.
+    let until = Instant::now() + tier.options().deadline;
+    while Instant::now() < until {
         let Some(found) = tier.get(key, true)? else {
             return Ok(false);
         };

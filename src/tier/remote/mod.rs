@@ -356,6 +356,6 @@ pub fn has_life(life: Timeout) -> bool {
 }
 
 fn away() -> Failure {
-    let text = "the server is not asked, since it did not answer";
+    let text = "the server is not asked for a while, since it has just failed several times";
     Failure::new(FailureKind::Away, text).unsent()
 }
