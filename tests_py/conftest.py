@@ -21,11 +21,11 @@ def pytest_configure():
         gc.set_threshold(int(threshold))
 
 
-# The program ends by itself with every thread's traceback on stderr if it hangs. Ctrl-C is for it even where the
-# tests were started by a shell in the background, which has it ignored.
+# The program ends by itself with every thread's traceback on stderr if it hangs. Ctrl-C is for it even
+# where the tests were started by a shell in the background, which has it ignored.
 GUARD = (
-    "import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)\n"
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "import faulthandler; faulthandler.enable(); faulthandler.dump_traceback_later({limit}, exit=True)"
+    "; import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 )
 
 
