@@ -326,6 +326,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             _ if write.replaces() => shard.clear(),
             _ => {}
         }
+        store.slab.lock().settle(held.slot);
         store.index().insert(fingerprint, held);
         true
     }

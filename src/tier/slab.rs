@@ -27,6 +27,9 @@ enum Slot<V> {
     Used {
         key: PackedKey,
         entry: Option<Entry<V>>,
+        /// Whether it has yet to be seen if this may be stored. Then it is there for nobody: whoever looks was
+        /// sent here by what the slot was used for before.
+        is_pending: bool,
     },
 }
 
@@ -69,7 +72,7 @@ impl<V> Slab<V> {
         self.chunks.len() * CHUNK
     }
 
-    /// Put an entry into a free slot; `reserve` is told of the last slot of a new chunk.
+    /// Put an entry into a free slot, where it is pending; `reserve` is told of the last slot of a new chunk.
     pub(super) fn insert(
         &mut self,
         key: PackedKey,
@@ -85,10 +88,18 @@ impl<V> Slab<V> {
             *place = Slot::Used {
                 key,
                 entry: Some(entry),
+                is_pending: true,
             };
             self.free = next;
         }
         Ok(slot)
+    }
+
+    /// Have what is pending in a slot be there for all.
+    pub(super) fn settle(&mut self, slot: u32) {
+        if let Slot::Used { is_pending, .. } = self.slot_mut(slot) {
+            *is_pending = false;
+        }
     }
 
     fn grow(&mut self, reserve: impl FnOnce(u32) -> bool) -> Option<u32> {
@@ -111,9 +122,11 @@ impl<V> Slab<V> {
     /// What the slot holds for `key`.
     pub(super) fn look(&self, slot: u32, key: &PackedKey) -> Look<'_, V> {
         match &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK] {
-            Slot::Used { key: held, entry } if held == key => {
-                entry.as_ref().map_or(Look::Empty, Look::Value)
-            }
+            Slot::Used {
+                key: held,
+                entry,
+                is_pending: false,
+            } if held == key => entry.as_ref().map_or(Look::Empty, Look::Value),
             _ => Look::OtherKey,
         }
     }
@@ -164,6 +177,7 @@ impl<V> Slab<V> {
             Slot::Used {
                 key,
                 entry: Some(entry),
+                is_pending: false,
             } if entry.deadline.has_passed_at(now) => Some(key),
             _ => None,
         }
