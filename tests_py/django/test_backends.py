@@ -140,14 +140,6 @@ class TestOperations:
         assert "five" == cache.get("5")
         assert "five" == cache.get(5)
 
-    def test_clear(self, kind, cache):
-        if kind != "MemoryCache":
-            pytest.skip("a whole database, which others use")
-        cache.set("a", 1)
-        cache.clear()
-
-        assert cache.get("a") is None
-
 
 class TestKeys:
     @pytest.mark.parametrize("key", ["key with spaces", "k" * 300, "tab\t", "\x7f"], ids=repr)
@@ -235,18 +227,6 @@ class TestOneCacheForAll:
 
         assert 20 == cache.get("n")
 
-    def test_connections_outlive_requests(self, kind, cache):
-        if kind != "RedisCache":
-            pytest.skip("of servers")
-        cache.set("a", 1)
-        made = cache._store.stats()["connections"]
-        for _ in range(20):
-            caches.close_all()
-            with ThreadPoolExecutor(1) as one:
-                assert 1 == one.submit(lambda: caches["default"].get("a")).result()
-
-        assert made == cache._store.stats()["connections"]
-
     def test_locations_are_apart(self):
         with in_settings(
             default=config("MemoryCache", "one"),
@@ -266,6 +246,13 @@ class TestOneCacheForAll:
 
 
 class TestMemoryOptions:
+    def test_clear_forgets_all_of_a_location(self):
+        with in_settings(default=config("MemoryCache", "clear")):
+            caches["default"].set("a", 1)
+            caches["default"].clear()
+
+            assert caches["default"].get("a") is None
+
     def test_bounds_and_policy(self):
         options = {"MAX_ENTRIES": 7, "CULL_FREQUENCY": 3, "policy": "tinylfu", "isolate": False}
         with in_settings(default=config("MemoryCache", "bounds", options=options)):
@@ -291,6 +278,29 @@ class TestMemoryOptions:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
 class TestOfServers:
+    def test_connections_outlive_requests(self, shared, prefix):
+        with in_settings(default=config("RedisCache", shared.server().url, prefix)):
+            caches["default"].set("a", 1)
+            native = caches["default"]._store
+            made = native.stats()["connections"]
+            for _ in range(20):
+                caches.close_all()
+                with ThreadPoolExecutor(1) as one:
+                    assert 1 == one.submit(lambda: caches["default"].get("a")).result()
+
+            assert made == native.stats()["connections"]
+
+    def test_subclasses_make_keys_their_own_way(self, shared, prefix):
+        class Own(OurRedisCache):
+            def make_key(self, key, version=None):
+                return f"own:{super().make_key(key, version)}"
+
+        cache = Own(shared.server().url, {"KEY_PREFIX": prefix, "OPTIONS": {"deadline": 60}})
+        cache.set("a", 1)
+
+        assert 1 == cache.get("a")
+        assert 1 == cache._store.get(f"own:{prefix}:1:a")
+
     def test_logins_are_taken_from_options(self, shared):
         url = shared.server().url
         with in_settings(default=config("RedisCache", url, options={"db": 3, "socket_timeout": 1})):
@@ -339,18 +349,3 @@ class TestOfServers:
         with in_settings(default=config("RedisCache", url)):
             caches["default"].set("a", 1)
             assert caches["default"].get("a", 5) == 5
-
-
-def test_subclasses_make_keys_their_own_way(location, kind, prefix):
-    if kind != "RedisCache":
-        pytest.skip("the same for all")
-
-    class Own(OurRedisCache):
-        def make_key(self, key, version=None):
-            return f"own:{super().make_key(key, version)}"
-
-    cache = Own(location, {"KEY_PREFIX": prefix})
-    cache.set("a", 1)
-
-    assert 1 == cache.get("a")
-    assert 1 == cache._store.get(f"own:{prefix}:1:a")
