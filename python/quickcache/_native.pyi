@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict, final, ty
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "_OPTIONS_OF_REDIS_PY",
     "ManualClock",
     "MemoryCache",
     "RedisCache",
@@ -272,6 +273,8 @@ class MemoryCache:
     def isolate(self) -> bool: ...
     @property
     def policy(self) -> Literal["tinylfu", "lru"]: ...
+
+_OPTIONS_OF_REDIS_PY: list[str]  # about its own connections: accepted in URLs and settings, and ignored
 
 @disjoint_base
 class _Backend:

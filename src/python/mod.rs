@@ -73,6 +73,10 @@ mod _native {
         let py = module.py();
         super::refuse_second_interpreter(py)?;
         module.add("__version__", super::VERSION)?;
+        module.add(
+            "_OPTIONS_OF_REDIS_PY",
+            crate::redis::config::IGNORED.to_vec(),
+        )?;
         super::guard::seal_natives(py)?;
         super::foreign::prepare();
         super::raw::read::learn_texts(py);

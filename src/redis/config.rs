@@ -161,7 +161,7 @@ const TLS_OPTIONS: [&str; 5] = [
 ];
 const SENTINEL_OPTIONS: [&str; 2] = ["sentinel_username", "sentinel_password"];
 /// Options of redis-py about its own connections: URLs that bear them are not to be rewritten for us.
-const IGNORED: [&str; 8] = [
+pub const IGNORED: [&str; 8] = [
     "protocol",
     "health_check_interval",
     "retry_on_timeout",

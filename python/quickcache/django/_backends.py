@@ -205,8 +205,8 @@ class TieredCache(_Backend):
         options = params.get("OPTIONS") or {}
         if "TIERS" in options:
             upper, lower = _of_aliases(options["TIERS"])
-            memory, life, server = upper._store, upper.default_timeout, lower._store
-            memory = _shared("tiers", options["TIERS"], params, lambda: _like(memory))
+            life, server = upper.default_timeout, lower._store
+            memory = _shared("tiers", options["TIERS"], params, lambda: _like(upper._store))
             # Its values are those of the lower one, under the same keys.
             of_lower = {
                 "TIMEOUT": lower.default_timeout,

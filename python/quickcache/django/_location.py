@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from .. import _native
+
 _MEMORY = ("max_bytes", "policy", "isolate")
 # Of Django's BaseCache, of the backends here, and of redis-py about its own connections.
 _IGNORED = {
@@ -19,14 +21,7 @@ _IGNORED = {
     "pool_class",
     "parser_class",
     "client_class",
-    "protocol",
-    "health_check_interval",
-    "retry_on_timeout",
-    "decode_responses",
-    "max_connections",
-    "socket_keepalive",
-    "socket_timeout",
-    "socket_connect_timeout",
+    *_native._OPTIONS_OF_REDIS_PY,
     *_MEMORY,
 }
 _LOGIN = ("username", "password", "db")
