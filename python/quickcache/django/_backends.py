@@ -117,6 +117,10 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
     def clear(self) -> None:
         self._store.clear()
 
+    def stats(self) -> dict[str, Any]:
+        """Counts of this process, of all backends of one LOCATION and OPTIONS: `stats()` of their cache."""
+        return self._store.stats()  # type: ignore[no-any-return]
+
     # Django's own asynchronous methods make several calls where one is atomic, or one round trip.
 
     async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -327,3 +331,6 @@ class _Tiers:
         self._memory.clear()
         self._server.clear()
         self._memory.clear()
+
+    def stats(self) -> dict[str, Any]:
+        return {"memory": self._memory.stats(), "server": self._server.stats()}
