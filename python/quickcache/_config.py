@@ -7,7 +7,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
-from . import _source
+from . import _registry, _source
 from ._helper import QuickCacheHelper
 from ._log import assert_function
 from ._native import _Desk as Desk
@@ -139,6 +139,7 @@ def decorator(
         cached.set_cached_value = helper.set_cached_value
         _source.warn_on_collision(fn, helper)
         shortcut.install(cached)
+        _registry.register(cached, helper)
         return cast("CachedFunction[P, R]", cached)
 
     return decorate
