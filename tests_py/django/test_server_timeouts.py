@@ -23,35 +23,41 @@ def cache(request, shared):
 
 
 @pytest.fixture
-def left(cache, shared):
-    """How many milliseconds the server keeps a key."""
-    return lambda key: shared.server().cli("PTTL", cache.make_key(key))
+def asked(cache, shared):
+    """For how many milliseconds the server was last asked to keep a key; None is for ever."""
+
+    def asked(key, ask):
+        made = cache.make_key(key).encode()
+        with shared.server().monitor() as commands:
+            ask()
+        found = [one.arguments for one in commands if made in one.arguments and one.client != "lua"]
+        return next((int(part) for part in reversed(found[-1][2:]) if part.isdigit()), None)
+
+    return asked
 
 
 class TestLife:
-    """A server has a value still in the millisecond in which its time is up."""
+    """A server still has a value in the millisecond in which its time is up: it is told one less."""
 
-    def test_it_ends_a_millisecond_before_the_timeout(self, cache, left):
-        cache.set("set", 1, 1000)
-        cache.set_many({"many": 1}, 1000)
-        cache.add("added", 1, 1000)
-        cache.set("touched", 1, None)
-        cache.touch("touched", 1000)
+    def test_of_what_is_stored(self, cache, asked):
+        assert 999_999 == asked("k", lambda: cache.set("k", "v", 1000))
+        assert 999_999 == asked("k", lambda: cache.set_many({"k": "v"}, 1000))
+        assert 999_999 == asked("new", lambda: cache.add("new", "v", 1000))
 
-        assert all(left(key) < 1_000_000 for key in ("set", "many", "added", "touched"))
-        assert all(900_000 < left(key) for key in ("set", "many", "added", "touched"))
+    def test_of_what_is_touched(self, cache, asked):
+        cache.set("k", "v", None)
 
-    def test_the_shortest_is_kept_and_none_is_for_ever(self, cache, left):
-        cache.set("short", 1, 0.001)
-        cache.set("long", 1, None)
+        assert 999_999 == asked("k", lambda: cache.touch("k", 1000))
 
-        assert -1 == left("long")
-        assert left("short") in {-2, 0, 1}
+    def test_the_default(self, cache, asked):
+        assert 299_999 == asked("k", lambda: cache.set("k", "v"))
 
-    def test_nothing_is_kept_for_no_time(self, cache, left):
-        cache.set("k", 1, 0)
+    def test_the_shortest_is_not_none(self, cache, asked):
+        assert 1 == asked("k", lambda: cache.set("k", "v", 0.001))
+        assert 1 == asked("k", lambda: cache.set("k", "v", 0.002))
 
-        assert -2 == left("k")
+    def test_for_ever(self, cache, asked):
+        assert asked("k", lambda: cache.set("k", "v", None)) is None
 
 
 class TestGetBackendTimeout:
