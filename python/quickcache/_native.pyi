@@ -25,6 +25,7 @@ __all__ = [
     "_get",
     "_key_of",
     "_seal",
+    "_seal_django",
     "_seconds_of",
     "_set",
     "_shown",
@@ -196,6 +197,9 @@ class _Gap:
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""
 
+def _seal_django(backend: type, proxy: type, caches: Any, /) -> None:
+    """Note what the backends for Django inherit, what stands for an alias, and where these are looked up."""
+
 @final
 class ManualClock:
     """A clock that stands still until it is turned: for tests of what expires.
@@ -286,8 +290,11 @@ class _Backend:
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _open(self, cache: Any, usual: Callable[[str, str, int], str], is_plain: bool) -> None: ...
+    def _look(self) -> None: ...
     @property
     def _store(self) -> Any: ...
+    @property
+    def leases(self) -> bool: ...
     def make_and_validate_key(self, key: Any, version: int | None = None) -> str: ...
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any: ...
 

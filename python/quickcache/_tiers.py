@@ -132,7 +132,8 @@ def refuse_unshared(cache: Any) -> None:
     tiers = cache.caches if isinstance(cache, TieredCache) else [cache]
     for tier in tiers:
         within = tier.cache if isinstance(tier, CacheWithPresets) else tier
-        if isinstance(within, _native.RedisCache) and within.leases:
+        # A RedisCache has them, and a backend of Django's over one, which an alias may stand for.
+        if getattr(within, "leases", False) is True:
             return
     raise ValueError(
         "single_flight='fleet' needs a RedisCache among the tiers, with leases: by these, processes know "

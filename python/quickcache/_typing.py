@@ -61,6 +61,7 @@ class DjangoOptions(_Common, total=False):
     """What a DjangoQuickCache is called with by keyword."""
 
     session_function: Callable[[], str] | None
+    caches: tuple[str, str] | list[str]
 
 
 class DjangoDefaults(DjangoOptions, total=False):

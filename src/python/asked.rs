@@ -9,7 +9,7 @@ use super::guard::TIERED_CACHE;
 use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::raw::intern;
-use super::tiered::AnyTier;
+use super::tiered::{self, AnyTier};
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
 
@@ -151,17 +151,14 @@ fn each_tier<'py>(
     cache: &Bound<'py, PyAny>,
     mut look: impl FnMut(AnyTier<'py>) -> PyResult<()>,
 ) -> PyResult<()> {
-    if !TIERED_CACHE.holds_for(cache) {
-        return look(AnyTier::of(cache.clone())?);
-    }
-    let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-    // Anything but a list or a tuple might tell that it was looked at.
-    if caches.is_exact_instance_of::<PyList>() || caches.is_exact_instance_of::<PyTuple>() {
-        for tier in caches.try_iter()? {
-            look(AnyTier::of(tier?)?)?;
+    if TIERED_CACHE.holds_for(cache) {
+        let caches = cache.getattr(intern!(cache.py(), "caches"))?;
+        // Anything but a list or a tuple might tell that it was looked at.
+        if !caches.is_exact_instance_of::<PyList>() && !caches.is_exact_instance_of::<PyTuple>() {
+            return Ok(());
         }
     }
-    Ok(())
+    tiered::in_order(cache)?.try_for_each(|tier| look(tier?))
 }
 
 impl AskedTier {

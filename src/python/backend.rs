@@ -3,19 +3,20 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use super::alias::Apart;
+use super::guard::{DJANGO_BACKEND, MEMORY_CACHE, REDIS_CACHE};
+use super::memory_cache::MemoryCache;
+use super::naming::Text;
+use super::raw::attached::Attached;
+use super::raw::{intern, watch};
+use super::redis_cache::RedisCache;
+use super::{key, tiered, timeout};
+use crate::clock::Timeout;
+use crate::key::packed::PackedKey;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
-use smallvec::SmallVec;
-
-use super::guard::{MEMORY_CACHE, REDIS_CACHE};
-use super::memory_cache::MemoryCache;
-use super::raw::attached::Attached;
-use super::raw::intern;
-use super::redis_cache::RedisCache;
-use super::{key, tiered};
-use crate::key::packed::PackedKey;
 
 /// The longest key of which Django says nothing, in characters.
 const LONGEST: usize = 250;
@@ -38,6 +39,20 @@ pub(super) struct Backend {
     /// Whether the class makes and validates keys as Django's does.
     is_plain: AtomicBool,
     keys: Attached<Arc<Keys>>,
+    /// The cache by what it is, if it can be asked without this; and what went before each key at first.
+    store: OnceLock<Option<Store>>,
+    first_head: OnceLock<Option<Box<[u8]>>>,
+    /// What says that it was changed since; and whether by methods of its own.
+    apart: Attached<Option<Apart>>,
+    is_shadowed: AtomicBool,
+}
+
+/// The cache behind a backend.
+pub(super) enum Store {
+    Memory(Py<MemoryCache>),
+    Redis(Py<RedisCache>),
+    /// A memory that keeps values for so long at most, before a server.
+    Tiers(Py<MemoryCache>, Timeout, Py<RedisCache>),
 }
 
 /// What keys are made of.
@@ -50,8 +65,6 @@ struct Keys {
     head: Option<Box<[u8]>>,
 }
 
-type Text = SmallVec<[u8; 128]>;
-
 #[pymethods]
 impl Backend {
     #[new]
@@ -62,28 +75,64 @@ impl Backend {
             usual: OnceLock::new(),
             is_plain: AtomicBool::new(false),
             keys: Attached::new(Arc::default()),
+            store: OnceLock::new(),
+            first_head: OnceLock::new(),
+            apart: Attached::new(None),
+            is_shadowed: AtomicBool::new(false),
         }
     }
 
     /// Said once, when all else is set up.
     fn _open(
-        &self,
-        py: Python<'_>,
-        cache: Py<PyAny>,
+        slf: &Bound<'_, Self>,
+        cache: &Bound<'_, PyAny>,
         usual: Py<PyAny>,
         is_plain: bool,
     ) -> PyResult<()> {
-        let is_first = self.cache.set(cache).is_ok() && self.usual.set(usual).is_ok();
+        let py = slf.py();
+        let this = slf.get();
+        let store = Store::of(cache)?;
+        let is_first =
+            this.cache.set(cache.clone().unbind()).is_ok() && this.usual.set(usual).is_ok();
         if !is_first {
             return Err(PyRuntimeError::new_err("the backend is open already"));
         }
-        self.is_plain.store(is_plain, Relaxed);
-        self.change(py, |_| ())
+        this.is_plain.store(is_plain, Relaxed);
+        Self::change(slf, |_| ())?;
+        let _first = this.store.set(store);
+        let _first = this.first_head.set(this.keys(py)?.head.clone());
+        Ok(())
+    }
+
+    /// Look at itself again, after any change of its attributes.
+    fn _look(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        let Some(first_head) = this.first_head.get() else {
+            return Ok(());
+        };
+        let is_shadowed = !DJANGO_BACKEND.is_not_shadowed(slf.as_any());
+        this.is_shadowed.store(is_shadowed, Relaxed);
+        let is_apart = is_shadowed || this.keys(slf.py())?.head != *first_head;
+        let apart = is_apart.then(|| Apart::from(slf)).transpose()?.flatten();
+        let _old = this
+            .apart
+            .with(slf.py(), |place| std::mem::replace(place, apart));
+        watch::note_change();
+        Ok(())
     }
 
     #[getter]
     fn _store(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(self.opened(py)?.clone().unbind())
+    }
+
+    /// Whether values are stored under leases, as those of a RedisCache may be.
+    #[getter]
+    fn leases(&self) -> bool {
+        match self.store() {
+            Some(Store::Redis(cache) | Store::Tiers(_, _, cache)) => cache.get().has_leases(),
+            Some(Store::Memory(_)) | None => false,
+        }
     }
 
     #[getter]
@@ -92,8 +141,8 @@ impl Backend {
     }
 
     #[setter]
-    fn set_key_prefix(&self, py: Python<'_>, prefix: Py<PyAny>) -> PyResult<()> {
-        self.change(py, |keys| keys.prefix = Some(prefix))
+    fn set_key_prefix(slf: &Bound<'_, Self>, prefix: Py<PyAny>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.prefix = Some(prefix))
     }
 
     #[getter]
@@ -102,8 +151,8 @@ impl Backend {
     }
 
     #[setter]
-    fn set_version(&self, py: Python<'_>, version: Py<PyAny>) -> PyResult<()> {
-        self.change(py, |keys| keys.version = Some(version))
+    fn set_version(slf: &Bound<'_, Self>, version: Py<PyAny>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.version = Some(version))
     }
 
     #[getter]
@@ -112,8 +161,8 @@ impl Backend {
     }
 
     #[setter]
-    fn set_key_func(&self, py: Python<'_>, function: Py<PyAny>) -> PyResult<()> {
-        self.change(py, |keys| keys.function = Some(function))
+    fn set_key_func(slf: &Bound<'_, Self>, function: Py<PyAny>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.function = Some(function))
     }
 
     #[pyo3(signature = (key, version = None))]
@@ -199,8 +248,10 @@ impl Backend {
         keys.ok_or_else(|| PyRuntimeError::new_err("the backend's keys are in use"))
     }
 
-    fn change(&self, py: Python<'_>, change: impl FnOnce(&mut Keys)) -> PyResult<()> {
-        let old = self.keys(py)?;
+    fn change(slf: &Bound<'_, Self>, change: impl FnOnce(&mut Keys)) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let old = this.keys(py)?;
         let copy = |part: &Option<Py<PyAny>>| part.as_ref().map(|part| part.clone_ref(py));
         let mut keys = Keys {
             prefix: copy(&old.prefix),
@@ -209,10 +260,10 @@ impl Backend {
             head: None,
         };
         change(&mut keys);
-        keys.head = self.head(py, &keys);
+        keys.head = this.head(py, &keys);
         let keys = Arc::new(keys);
-        let _old = self.keys.with(py, |place| std::mem::replace(place, keys));
-        Ok(())
+        let _old = this.keys.with(py, |place| std::mem::replace(place, keys));
+        Self::_look(slf)
     }
 
     /// What goes before each key, if that is plain text.
@@ -235,11 +286,25 @@ impl Backend {
         key: &Bound<'_, PyAny>,
         version: Option<&Bound<'_, PyAny>>,
     ) -> Option<Text> {
-        if version.is_some() || !self.is_plain.load(Relaxed) {
+        if version.is_some() || self.makes_keys_its_own_way() {
             return None;
         }
         // With lone surrogates it has no UTF-8.
         let key = key.cast_exact::<PyString>().ok()?.to_str().ok()?;
+        self.usual_text(py, key.as_bytes())
+    }
+
+    /// Where the cache lies.
+    pub(super) fn address(&self) -> usize {
+        self.cache.get().map_or(0, |cache| cache.as_ptr().addr())
+    }
+
+    fn makes_keys_its_own_way(&self) -> bool {
+        !self.is_plain.load(Relaxed) || self.is_shadowed.load(Relaxed)
+    }
+
+    /// The same for a text.
+    pub(super) fn usual_text(&self, py: Python<'_>, key: &[u8]) -> Option<Text> {
         let head = |keys: &mut Arc<Keys>| {
             let head = keys.head.as_deref()?;
             let mut text = Text::with_capacity(head.len() + key.len());
@@ -247,9 +312,41 @@ impl Backend {
             Some(text)
         };
         let mut text = self.keys.with(py, head).flatten()?;
-        text.extend_from_slice(key.as_bytes());
-        let is_short = text.len() <= LONGEST;
-        (is_short && is_printable(key.as_bytes())).then_some(text)
+        text.extend_from_slice(key);
+        (text.len() <= LONGEST && is_printable(key)).then_some(text)
+    }
+
+    /// What goes before each key, if nothing but text has a say in it.
+    pub(super) fn head_now(&self, py: Python<'_>) -> Option<Box<[u8]>> {
+        self.keys.with(py, |keys| keys.head.clone()).flatten()
+    }
+
+    /// The cache, if this is nothing but a way to it.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.get()?.as_ref()
+    }
+
+    /// Whether neither it nor its class was changed.
+    pub(super) fn is_as_made(&self, object: &Bound<'_, Self>) -> bool {
+        self.is_plain.load(Relaxed)
+            && self.apart.with(object.py(), |apart| apart.is_none()) == Some(true)
+            && DJANGO_BACKEND.holds_for_class(&object.get_type())
+    }
+}
+
+impl Store {
+    fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if let Ok(memory) = cache.cast::<MemoryCache>() {
+            return Ok(Some(Self::Memory(memory.clone().unbind())));
+        }
+        if let Ok(redis) = cache.cast::<RedisCache>() {
+            return Ok(Some(Self::Redis(redis.clone().unbind())));
+        }
+        let Some(parts) = cache.getattr_opt(intern!(cache.py(), "parts"))? else {
+            return Ok(None);
+        };
+        let (memory, life, redis): (_, Bound<'_, PyAny>, _) = parts.extract()?;
+        Ok(Some(Self::Tiers(memory, timeout::extract(&life)?, redis)))
     }
 }
 

@@ -12,9 +12,9 @@ use pyo3::types::{IntoPyDict, PyDict, PyString, PyTuple, PyType};
 
 use super::asked::AskedKey;
 use super::key::{self, Key};
+use super::naming::{PrefixText, is_force_skip, prefix_text};
 use super::raw;
 use super::raw::intern;
-use super::tiered::{PrefixText, is_force_skip, prefix_text};
 use crate::flow::generation::{Generation, Generations};
 use crate::gate;
 use crate::key::packed::PackedKey;

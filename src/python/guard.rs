@@ -37,7 +37,7 @@ impl Seal {
         }
     }
 
-    fn close(&self, class: &Bound<'_, PyType>) -> PyResult<()> {
+    pub(super) fn close(&self, class: &Bound<'_, PyType>) -> PyResult<()> {
         let methods = self
             .names
             .iter()
@@ -142,6 +142,18 @@ pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(
         "cache",
         "timeout",
         "prefix_function",
+    ],
+    true,
+);
+/// What the backends for Django inherit.
+pub(super) static DJANGO_BACKEND: Seal = Seal::new(
+    &[
+        "get",
+        "set",
+        "delete",
+        "make_key",
+        "validate_key",
+        "make_and_validate_key",
     ],
     true,
 );

@@ -98,6 +98,12 @@ pub(super) fn with_text<T>(key: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> T
     Ok(read(bytes.cast::<PyBytes>()?.as_bytes()))
 }
 
+/// The str that a key's text is of.
+pub(super) fn unpacked<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = PyBytes::new(py, text);
+    bytes.call_method1(intern!(py, "decode"), ("utf-8", "surrogatepass"))
+}
+
 /// The items of a mapping of keys to values. TypeError for anything else.
 pub(super) fn items<'py>(
     values: &Bound<'py, PyAny>,

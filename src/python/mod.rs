@@ -2,6 +2,7 @@
 // What only the entry asks for is dead where there is none.
 #![cfg_attr(not(all(Py_3_12, not(Py_GIL_DISABLED))), allow(dead_code))]
 
+mod alias;
 mod argument;
 mod arguments;
 mod asked;
@@ -10,6 +11,7 @@ mod bind;
 mod clock;
 mod codes;
 mod errors;
+mod first;
 mod flight;
 mod foreign;
 mod gap;
@@ -18,6 +20,7 @@ mod key;
 mod local;
 mod logging;
 mod memory_cache;
+mod naming;
 mod near;
 mod plan;
 mod raw;
@@ -41,6 +44,8 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    #[pymodule_export]
+    use super::alias::seal as seal_django;
     #[pymodule_export]
     use super::backend::Backend;
     #[pymodule_export]

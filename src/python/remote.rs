@@ -11,11 +11,12 @@ use pyo3::prelude::*;
 
 use super::asked::AskedKey;
 use super::foreign;
-use super::key::{self, Key};
+use super::key::Key;
+use super::naming::{Named, Naming};
 use super::redis_cache::{Claim, RedisCache};
-use super::tiered::{PrefixText, prefix_text};
 use crate::clock::Timeout;
 use crate::flow::generation::Generation;
+use crate::key::packed::PackedKey;
 use crate::tier::Found;
 use crate::tier::lease::Lease;
 use crate::tier::memory::Write;
@@ -25,13 +26,12 @@ pub(super) struct Remote<'py> {
     pub(super) cache: Bound<'py, RedisCache>,
     /// The life to set values with, if not the cache's own.
     timeout: Option<Timeout>,
-    /// A function whose text goes before the key.
-    prefix: Option<Bound<'py, PyAny>>,
+    pub(super) naming: Naming<'py>,
     /// On what condition values are set.
     pub(super) write: Cell<Write>,
     /// When this tier was first asked.
     pub(super) asked: Generation,
-    /// The key it was asked for, where the prefix function has its say.
+    /// The key it was asked for, if it is another.
     pub(super) asked_for: RefCell<AskedKey>,
     /// Whether there are tiers above, which need to know how long a value has yet to live.
     pub(super) is_below: Cell<bool>,
@@ -87,12 +87,12 @@ impl<'py> Remote<'py> {
     pub(super) fn new(
         cache: Bound<'py, RedisCache>,
         timeout: Option<Timeout>,
-        prefix: Option<Bound<'py, PyAny>>,
+        naming: Naming<'py>,
     ) -> Self {
         Self {
             cache,
             timeout,
-            prefix,
+            naming,
             write: Cell::new(Write::Always),
             asked: foreign::now(),
             asked_for: RefCell::default(),
@@ -103,25 +103,19 @@ impl<'py> Remote<'py> {
         }
     }
 
-    /// Whether a prefix function makes its keys.
-    pub(super) fn has_prefix(&self) -> bool {
-        self.prefix.is_some()
-    }
-
     /// The key that the server is asked for; None if the prefix function says to skip this cache.
     fn key(&self, key: &Key) -> PyResult<Option<Vec<u8>>> {
         let py = self.cache.py();
         let cache = self.cache.get();
-        let Some(prefix) = &self.prefix else {
-            return Ok(Some(cache.full(&key.bytes(py)?)));
-        };
-        match prefix_text(prefix)? {
-            PrefixText::Text(text) => {
-                let text = text.add(key.object(py))?;
-                self.asked_for.replace(AskedKey::Other(key::pack(&text)?));
-                cache.full_key(&text).map(Some)
+        match self.naming.of(py, key)? {
+            Named::Plain => Ok(Some(cache.full(&key.bytes(py)?))),
+            Named::Other(text) => {
+                let full = cache.full(&text);
+                self.asked_for
+                    .replace(AskedKey::Other(PackedKey::pack(&text)));
+                Ok(Some(full))
             }
-            PrefixText::Skip => {
+            Named::Skipped => {
                 self.asked_for.replace(AskedKey::Skipped);
                 Ok(None)
             }

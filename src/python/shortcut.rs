@@ -16,10 +16,12 @@ use pyo3::types::{PyDict, PyFunction, PyTuple};
 
 use super::arguments::Arguments;
 use super::asked::Asked;
+use super::first::FirstMemory;
 use super::flight::Desk;
 use super::gap::{Fill, Gap, OpenGap};
 use super::guard::{HELPER_CALL, watch_class};
 use super::key::Key;
+use super::naming::{PrefixText, prefix_text};
 use super::near::{Memo, Near};
 use super::plan::{self, Made, Plan, Values};
 use super::raw::attached::Attached;
@@ -28,7 +30,7 @@ use super::raw::object::Object;
 use super::raw::vector::Vector;
 use super::raw::words::Words;
 use super::raw::{self, watch};
-use super::tiered::{self, FirstMemory, PrefixText};
+use super::tiered;
 use super::{local, logging, value};
 use crate::key::local::{Container, LocalKey};
 
@@ -378,7 +380,7 @@ impl Armed {
             if !values.are_lasting() {
                 key = Some(made.key_of(helper, &values, false)?);
             }
-            let text = tiered::prefix_text(prefix.bind(py))?;
+            let text = prefix_text(prefix.bind(py))?;
             if !matches!(&text, PrefixText::Text(text) if local::write(&mut local, text)) {
                 near = None;
             }

@@ -7,18 +7,20 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};
 
+use super::alias::Aliased;
 use super::asked::{Asked, AskedKey, AskedTier};
+use super::backend::Store;
 use super::foreign::Foreign;
-use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, REDIS_CACHE, Seal, TIERED_CACHE};
-use super::key::{self, Key};
+use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, REDIS_CACHE, TIERED_CACHE};
+use super::key::Key;
+use super::logging;
 use super::memory_cache::{MemoryCache, Prepared};
+use super::naming::{Named, Naming, PrefixText};
 use super::raw::intern;
 use super::raw::object::Object;
-use super::raw::words::Words;
 use super::redis_cache::RedisCache;
 use super::remote::{Claimed, Claiming, How, Remote};
 use super::timeout;
-use super::{logging, raw};
 use crate::clock::Timeout;
 use crate::flow::front::Held;
 use crate::flow::generation::Generation;
@@ -43,32 +45,73 @@ enum Kind<'py> {
     Foreign(Foreign<'py>),
 }
 
+impl<'py> Kind<'py> {
+    /// What a cache of ours is, itself or behind a backend of Django's. None for any other.
+    fn of_ours(
+        cache: &Bound<'py, PyAny>,
+        life: Option<Timeout>,
+        prefix: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<SmallVec<[Self; 1]>>> {
+        let py = cache.py();
+        let memory = |cache: &Bound<'py, PyAny>, life, django: Option<&Aliased<'py>>| {
+            let naming = Naming::new(prefix.cloned(), django.cloned());
+            let cache = cache.cast::<MemoryCache>()?.clone();
+            Ok::<_, PyErr>(Self::Memory(Memory::new(cache, life, naming)))
+        };
+        let remote = |cache: &Bound<'py, PyAny>, life, django: Option<&Aliased<'py>>| {
+            let naming = Naming::new(prefix.cloned(), django.cloned());
+            let cache = cache.cast::<RedisCache>()?.clone();
+            Ok::<_, PyErr>(Self::Remote(Remote::new(cache, life, naming)))
+        };
+        if MEMORY_CACHE.holds_for(cache) {
+            return Ok(Some(smallvec![memory(cache, life, None)?]));
+        }
+        if REDIS_CACHE.holds_for(cache) {
+            return Ok(Some(smallvec![remote(cache, life, None)?]));
+        }
+        let Some(django) = Aliased::of(cache)? else {
+            return Ok(None);
+        };
+        let life = match life {
+            Some(life) => life,
+            None => timeout::extract(&django.default_timeout()?)?,
+        };
+        let behind = Some(&django);
+        Ok(match django.store() {
+            Some(Store::Memory(cache)) if MEMORY_CACHE.holds_for(cache.bind(py)) => {
+                Some(smallvec![memory(cache.bind(py), Some(life), behind)?])
+            }
+            Some(Store::Redis(cache)) if REDIS_CACHE.holds_for(cache.bind(py)) => {
+                Some(smallvec![remote(cache.bind(py), Some(life), behind)?])
+            }
+            Some(Store::Tiers(upper, most, lower))
+                if MEMORY_CACHE.holds_for(upper.bind(py))
+                    && REDIS_CACHE.holds_for(lower.bind(py)) =>
+            {
+                Some(smallvec![
+                    memory(upper.bind(py), Some(life.min(*most)), behind)?,
+                    remote(lower.bind(py), Some(life), behind)?,
+                ])
+            }
+            _ => None,
+        })
+    }
+}
+
 struct Memory<'py> {
     cache: Bound<'py, MemoryCache>,
     /// The life to set values with, if not the cache's own.
     timeout: Option<Timeout>,
-    /// A function whose text goes before the key.
-    prefix: Option<Bound<'py, PyAny>>,
+    naming: Naming<'py>,
     /// On what condition values are set.
     write: Cell<Write>,
     /// When this tier was first asked: what is promoted to it must be no older.
     asked: Generation,
-    /// The key it was asked for, where the prefix function has its say.
+    /// The key it was asked for, if it is another.
     asked_for: Cell<AskedKey>,
     last: RefCell<Option<Last>>,
-    /// The prefix's text for the next key, where it was asked for already.
-    known: RefCell<Option<PrefixText<'py>>>,
     /// What was found or kept, as the cache holds it.
     held: RefCell<Option<Held<Object>>>,
-}
-
-/// What a prefix function said.
-#[derive(Clone)]
-pub(super) enum PrefixText<'py> {
-    /// This goes before the key.
-    Text(Bound<'py, PyAny>),
-    /// To skip this cache, by ForceSkipCache.
-    Skip,
 }
 
 /// What was last written, to be written once more when the tiers below have followed.
@@ -77,42 +120,48 @@ enum Last {
     Set(PackedKey, Prepared),
 }
 
+/// The tiers that an object is: one, but for a backend of Django's that is several.
+type Tiers<'py> = SmallVec<[AnyTier<'py>; 1]>;
+
 impl<'py> AnyTier<'py> {
-    pub(super) fn of(object: Bound<'py, PyAny>) -> PyResult<Self> {
-        let kind = if MEMORY_CACHE.holds_for(&object) {
-            let cache = object.cast::<MemoryCache>()?.clone();
-            Kind::Memory(Memory::new(cache, None, None))
-        } else if REDIS_CACHE.holds_for(&object) {
-            let cache = object.cast::<RedisCache>()?.clone();
-            Kind::Remote(Remote::new(cache, None, None))
-        } else if CACHE_WITH_PRESETS.holds_for(&object) {
+    fn all_of(object: Bound<'py, PyAny>) -> PyResult<Tiers<'py>> {
+        let presets = CACHE_WITH_PRESETS.holds_for(&object);
+        let (cache, timeout, prefix) = if presets {
             let fields = object.cast::<PyTuple>()?;
-            let (cache, timeout, prefix) = (
-                fields.get_item(0)?,
-                fields.get_item(1)?,
-                fields.get_item(2)?,
-            );
-            let prefix = if prefix.is_truthy()? {
-                Some(prefix)
-            } else {
-                None
-            };
-            // A timeout we cannot read is for the method to refuse, at the call that passes it on.
-            match timeout::extract(&timeout) {
-                Ok(timeout) if MEMORY_CACHE.holds_for(&cache) => {
-                    let cache = cache.cast_into::<MemoryCache>()?;
-                    Kind::Memory(Memory::new(cache, Some(timeout), prefix))
-                }
-                Ok(timeout) if REDIS_CACHE.holds_for(&cache) => {
-                    let cache = cache.cast_into::<RedisCache>()?;
-                    Kind::Remote(Remote::new(cache, Some(timeout), prefix))
-                }
-                _ => Kind::Foreign(Foreign::with_presets(cache, timeout, prefix)),
-            }
+            let prefix = fields.get_item(2)?;
+            let prefix = prefix.is_truthy()?.then_some(prefix);
+            (fields.get_item(0)?, Some(fields.get_item(1)?), prefix)
         } else {
-            Kind::Foreign(Foreign::new(object.clone()))
+            (object.clone(), None, None)
         };
-        Ok(Self { object, kind })
+        // A timeout we cannot read is for the method to refuse, at the call that passes it on.
+        let life = timeout.as_ref().map(timeout::extract).transpose();
+        if let Ok(life) = life
+            && let Some(kinds) = Kind::of_ours(&cache, life, prefix.as_ref())?
+        {
+            let of_kind = |kind| Self {
+                object: object.clone(),
+                kind,
+            };
+            return Ok(kinds.into_iter().map(of_kind).collect());
+        }
+        let foreign = match timeout {
+            None => Foreign::new(cache),
+            Some(timeout) => Foreign::with_presets(cache, timeout, prefix),
+        };
+        let kind = Kind::Foreign(foreign);
+        Ok(smallvec![Self { object, kind }])
+    }
+
+    /// The memory tier that an object is, or that it asks first; and how keys for it are made.
+    pub(super) fn memory_of(
+        object: Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, MemoryCache>, Naming<'py>)>> {
+        let first = Self::all_of(object)?.into_iter().next();
+        Ok(match first.map(|first| first.kind) {
+            Some(Kind::Memory(memory)) => Some((memory.cache, memory.naming)),
+            _ => None,
+        })
     }
 
     /// Set values only if nothing was cleared since the same tier was asked.
@@ -162,8 +211,15 @@ impl<'py> AnyTier<'py> {
     /// What it is asked for where `key` is wanted; None where a prefix function has its say.
     pub(super) fn would_ask_for(&self, key: &Key) -> PyResult<Option<AskedKey>> {
         match &self.kind {
-            Kind::Memory(memory) => Ok(memory.prefix.is_none().then_some(AskedKey::Plain)),
-            Kind::Remote(remote) => Ok((!remote.has_prefix()).then_some(AskedKey::Plain)),
+            Kind::Memory(Memory { naming, .. }) | Kind::Remote(Remote { naming, .. }) => {
+                if naming.prefix.is_some() {
+                    return Ok(None);
+                }
+                Ok(Some(match naming.of(self.object.py(), key)? {
+                    Named::Other(text) => AskedKey::Other(PackedKey::pack(&text)),
+                    Named::Plain | Named::Skipped => AskedKey::Plain,
+                }))
+            }
             Kind::Foreign(foreign) if foreign.has_prefix() => Ok(None),
             Kind::Foreign(foreign) => foreign.asked_for(key).map(Some),
         }
@@ -183,49 +239,35 @@ impl<'py> AnyTier<'py> {
 }
 
 impl<'py> Memory<'py> {
-    fn new(
-        cache: Bound<'py, MemoryCache>,
-        timeout: Option<Timeout>,
-        prefix: Option<Bound<'py, PyAny>>,
-    ) -> Self {
+    fn new(cache: Bound<'py, MemoryCache>, timeout: Option<Timeout>, naming: Naming<'py>) -> Self {
         Self {
             asked: cache.get().generation(),
             cache,
             timeout,
-            prefix,
+            naming,
             write: Cell::new(Write::Always),
             asked_for: Cell::default(),
             last: RefCell::new(None),
-            known: RefCell::new(None),
             held: RefCell::new(None),
         }
     }
 
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
     fn key(&self, key: &Key) -> PyResult<Option<PackedKey>> {
-        let Some(prefix) = &self.prefix else {
-            return Ok(Some(key.packed(self.cache.py())?.clone()));
-        };
-        let known = self.known.borrow_mut().take();
-        match known.map_or_else(|| prefix_text(prefix), Ok)? {
-            PrefixText::Text(text) => Ok(Some(key::pack(&text.add(key.object(text.py()))?)?)),
-            PrefixText::Skip => Ok(None),
-        }
+        let py = self.cache.py();
+        Ok(match self.naming.of(py, key)? {
+            Named::Plain => Some(key.packed(py)?.clone()),
+            Named::Other(text) => {
+                let key = PackedKey::pack(&text);
+                self.asked_for.set(AskedKey::Other(key.clone()));
+                Some(key)
+            }
+            Named::Skipped => {
+                self.asked_for.set(AskedKey::Skipped);
+                None
+            }
+        })
     }
-}
-
-/// Ask a prefix function.
-pub(super) fn prefix_text<'py>(prefix: &Bound<'py, PyAny>) -> PyResult<PrefixText<'py>> {
-    match raw::call(prefix, &PyTuple::empty(prefix.py()), None) {
-        Ok(text) => Ok(PrefixText::Text(text)),
-        Err(error) if is_force_skip(prefix.py(), &error)? => Ok(PrefixText::Skip),
-        Err(error) => Err(error),
-    }
-}
-
-pub(super) fn is_force_skip(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
-    let class = raw::imported(py, "quickcache._tiers", "ForceSkipCache")?;
-    Ok(error.matches(py, class)?)
 }
 
 impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
@@ -236,12 +278,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
             Kind::Memory(memory) => {
                 memory.write.set(Write::Fill(memory.asked));
                 let Some(key) = memory.key(key)? else {
-                    memory.asked_for.set(AskedKey::Skipped);
                     return Ok(None);
                 };
-                if memory.prefix.is_some() {
-                    memory.asked_for.set(AskedKey::Other(key.clone()));
-                }
                 let py = memory.cache.py();
                 let cache = memory.cache.get();
                 let fetched = cache.fetch(py, &key)?;
@@ -341,27 +379,20 @@ pub(super) fn get<'py>(
     key: &Key,
     known: Option<PrefixText<'py>>,
 ) -> PyResult<Answer<'py>> {
-    let told = |tier: AnyTier<'py>, known| {
-        if let Kind::Memory(memory) = &tier.kind {
-            *memory.known.borrow_mut() = known;
-        }
-        tier
-    };
-    if !TIERED_CACHE.holds_for(cache) {
-        let tier = told(AnyTier::of(cache.clone())?, known);
-        return Ok(match tier.get(key)? {
-            Some(found) => Answer::Value(found.value, tier.held().map(|(_, held)| held)),
-            None => Answer::Nothing(Asked(smallvec![tier.asked(key)?])),
-        });
-    }
     let mut missed = Vec::new();
     let mut known = Some(known);
-    let tiers = in_order(cache)?.map(|tier| Ok(told(tier?, known.take().flatten())));
+    let tiers = in_order(cache)?.inspect(|tier| {
+        if let (Ok(tier), Some(Some(known))) = (tier, known.take())
+            && let Kind::Memory(memory) = &tier.kind
+        {
+            *memory.naming.known.borrow_mut() = Some(known);
+        }
+    });
     let Some(hit) = stack::get(tiers, key, &mut missed)? else {
         let asked = missed.iter().map(|tier| tier.asked(key));
         return Ok(Answer::Nothing(Asked(asked.collect::<PyResult<_>>()?)));
     };
-    if logging::debug_enabled(cache.py())? {
+    if logging::debug_enabled(cache.py())? && TIERED_CACHE.holds_for(cache) {
         log_hit(&missed, &hit.tier)?;
     }
     let held = if missed.is_empty() {
@@ -414,7 +445,7 @@ pub(super) fn claim<'py>(
 ) -> PyResult<Claim<'py>> {
     let mut claims = Claims::default();
     let mut above = Vec::new();
-    for (place, tier) in all(cache)?.enumerate() {
+    for (place, tier) in in_order(cache)?.enumerate() {
         let tier = tier?;
         if let Some(asked) = asked.0.get(place) {
             tier.set_since(asked, write);
@@ -434,16 +465,6 @@ pub(super) fn claim<'py>(
         above.push(tier);
     }
     Ok(Claim::Compute(claims))
-}
-
-/// The tiers of a cache, or that one itself.
-fn all<'py>(
-    cache: &Bound<'py, PyAny>,
-) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
-    let several = TIERED_CACHE.holds_for(cache);
-    let tiers = several.then(|| in_order(cache)).transpose()?;
-    let single = (!several).then(|| AnyTier::of(cache.clone()));
-    Ok(tiers.into_iter().flatten().chain(single))
 }
 
 /// What became of a value that was computed.
@@ -481,7 +502,7 @@ pub(super) fn set<'py>(
         }
         Ok(tier)
     };
-    if TIERED_CACHE.holds_for(cache) {
+    let Some(tier) = single(cache)? else {
         let tiers = in_order(cache)?.enumerate().map(as_asked);
         if asked.has_remote() && asked.are_ours() {
             let tiers = tiers.collect::<PyResult<Vec<_>>>()?;
@@ -492,8 +513,8 @@ pub(super) fn set<'py>(
             stack::set(tiers, key, value)?;
         }
         return Ok(Kept::As(None));
-    }
-    let tier = as_asked((0, AnyTier::of(cache.clone())))?;
+    };
+    let tier = as_asked((0, Ok(tier)))?;
     tier.set(key, value, None)?;
     if let Kind::Remote(remote) = &tier.kind
         && remote.was_overtaken.get()
@@ -519,18 +540,52 @@ fn log_hit<'py>(missed: &[AnyTier<'py>], hit: &AnyTier<'py>) -> PyResult<()> {
     logging::debug(py, "hit cache: {}", &class_name(hit)?)
 }
 
-fn in_order<'py>(
+/// The tier that a cache is, if it is one alone.
+fn single<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<AnyTier<'py>>> {
+    if TIERED_CACHE.holds_for(cache) {
+        return Ok(None);
+    }
+    let mut tiers = AnyTier::all_of(cache.clone())?;
+    Ok(tiers.pop().filter(|_| tiers.is_empty()))
+}
+
+/// The tiers of a cache, or what it is itself.
+pub(super) fn in_order<'py>(
+    cache: &Bound<'py, PyAny>,
+) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
+    let several = TIERED_CACHE.holds_for(cache);
+    let caches = several.then(|| in_caches(cache)).transpose()?;
+    let itself = (!several).then(|| AnyTier::all_of(cache.clone()));
+    let itself = itself.transpose()?.into_iter().flatten().map(Ok);
+    Ok(caches
+        .into_iter()
+        .flatten()
+        .chain(itself.enumerate().map(ranked)))
+}
+
+/// The tiers in `caches`, of whatever has these.
+fn in_caches<'py>(
     cache: &Bound<'py, PyAny>,
 ) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
     let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-    let tiers = caches.try_iter()?.enumerate();
-    Ok(tiers.map(|(place, tier)| {
-        let tier = AnyTier::of(tier?)?;
-        if let Kind::Remote(remote) = &tier.kind {
-            remote.is_below.set(place > 0);
-        }
-        Ok(tier)
-    }))
+    let tiers = caches.try_iter()?.flat_map(|object| {
+        let tiers = object.and_then(AnyTier::all_of);
+        let each: SmallVec<[PyResult<AnyTier<'py>>; 1]> = match tiers {
+            Ok(tiers) => tiers.into_iter().map(Ok).collect(),
+            Err(error) => smallvec![Err(error)],
+        };
+        each
+    });
+    Ok(tiers.enumerate().map(ranked))
+}
+
+/// A tier that knows whether there are others above it.
+fn ranked((place, tier): (usize, PyResult<AnyTier<'_>>)) -> PyResult<AnyTier<'_>> {
+    let tier = tier?;
+    if let Kind::Remote(remote) = &tier.kind {
+        remote.is_below.set(place > 0);
+    }
+    Ok(tier)
 }
 
 /// `TieredCache.get`, for whatever has `caches`.
@@ -543,7 +598,7 @@ pub(super) fn get_in_order<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let key = Key::from_object(key);
     let mut missed = Vec::new();
-    let Some(hit) = stack::get(in_order(cache)?, &key, &mut missed)? else {
+    let Some(hit) = stack::get(in_caches(cache)?, &key, &mut missed)? else {
         return Ok(default);
     };
     if logging::debug_enabled(cache.py())? {
@@ -560,87 +615,12 @@ pub(super) fn set_in_order(
     key: &Bound<'_, PyAny>,
     value: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    stack::set(in_order(cache)?, &Key::from_object(key), value)
+    stack::set(in_caches(cache)?, &Key::from_object(key), value)
 }
 
 /// `TieredCache.delete`.
 #[pyfunction]
 #[pyo3(name = "_delete")]
 pub(super) fn delete_in_order(cache: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> PyResult<()> {
-    stack::delete(in_order(cache)?, &Key::from_object(key))
-}
-
-/// The memory tier that a cache asks first.
-pub(super) struct FirstMemory {
-    pub(super) cache: Py<MemoryCache>,
-    /// A function whose text goes before the key.
-    pub(super) prefix: Option<Py<PyAny>>,
-    /// The list of tiers, where there are several.
-    tiers: Option<Py<PyList>>,
-    /// The objects that are gone through.
-    through: SmallVec<[Py<PyAny>; 3]>,
-    /// What is as it was while it is the first.
-    pub(super) words: Words,
-    /// Whether changes of the classes and of the objects' attributes are noticed.
-    pub(super) is_watched: bool,
-}
-
-impl FirstMemory {
-    /// The first tier of a cache, if it is a memory tier that is asked without entering Python.
-    pub(super) fn of(cache: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        let mut tiers = None;
-        let mut tier = cache.clone();
-        let mut is_watched = true;
-        let mut through = SmallVec::new();
-        let mut words = Words::default();
-        let mut note = |seal: &Seal, object: &Bound<'_, PyAny>, words: &mut Words| {
-            words.class_of(object);
-            is_watched &= seal.watch(object, words);
-            through.push(object.clone().unbind());
-        };
-        if TIERED_CACHE.holds_for(cache) {
-            note(&TIERED_CACHE, cache, &mut words);
-            let caches = cache.getattr(intern!(cache.py(), "caches"))?;
-            let Ok(list) = caches.cast_into_exact::<PyList>() else {
-                return Ok(None);
-            };
-            if list.is_empty() {
-                return Ok(None);
-            }
-            tier = list.get_item(0)?;
-            words.items_of(&list, 1);
-            tiers = Some(list.unbind());
-        }
-        let Kind::Memory(memory) = AnyTier::of(tier.clone())?.kind else {
-            return Ok(None);
-        };
-        if !tier.is(&memory.cache) {
-            note(&CACHE_WITH_PRESETS, &tier, &mut words);
-        }
-        note(&MEMORY_CACHE, &memory.cache, &mut words);
-        Ok(Some(Self {
-            cache: memory.cache.unbind(),
-            prefix: memory.prefix.map(Bound::unbind),
-            tiers,
-            through,
-            words,
-            is_watched,
-        }))
-    }
-
-    /// Whether values of the one are values of the other.
-    pub(super) fn is_as(&self, other: &Self) -> bool {
-        let address = |prefix: &Option<Py<PyAny>>| prefix.as_ref().map(Py::as_ptr);
-        self.cache.is(&other.cache) && address(&self.prefix) == address(&other.prefix)
-    }
-
-    /// Show the objects held to the garbage collector.
-    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.cache)?;
-        visit.call(&self.prefix)?;
-        visit.call(&self.tiers)?;
-        self.through
-            .iter()
-            .try_for_each(|object| visit.call(object))
-    }
+    stack::delete(in_caches(cache)?, &Key::from_object(key))
 }

@@ -7,25 +7,17 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from django.core.cache import CacheKeyWarning, caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
+from django_settings import config, in_settings
 
 from quickcache import MemoryCache
 from quickcache.django import RedisCache as OurRedisCache
 
 KINDS = ["MemoryCache"] if sys.platform == "win32" else ["MemoryCache", "RedisCache", "TieredCache"]
-
-
-def config(kind, location, prefix="", options=None, **more):
-    # The machine may be busy, and the server is not what is tried here.
-    patience = {"deadline": 60} if kind != "MemoryCache" else {}
-    found = {"BACKEND": f"quickcache.django.{kind}", "LOCATION": location, "KEY_PREFIX": prefix}
-    return {**found, "OPTIONS": {**patience, **(options or {})}, **more}
 
 
 @pytest.fixture(params=KINDS)
@@ -37,17 +29,6 @@ def kind(request):
 def location(kind, request):
     """Where a cache of that kind is, for this test alone or with a prefix."""
     return request.node.nodeid if kind == "MemoryCache" else request.getfixturevalue("shared").server().url
-
-
-@pytest.fixture
-def prefix(request):
-    return f"{hash(request.node.nodeid)}"
-
-
-@contextmanager
-def in_settings(**configs):
-    with override_settings(CACHES=configs):
-        yield caches
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, default_key_func
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.connection import ConnectionProxy
 
 from .. import _native
 from .._errors import UncacheableValueError
@@ -48,6 +50,9 @@ def _errors_of_pickle() -> Generator[None]:
         raise (error.__cause__ or error) from None
 
 
+_OF_A_CALL = {"get", "set", "delete", "make_key", "validate_key", "make_and_validate_key"}
+
+
 class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has no types
     """What the backends have in common: each operation of Django's as one of a cache of ours.
 
@@ -63,6 +68,18 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
             and cls.make_and_validate_key is _native._Backend.make_and_validate_key
         )
         self._open(cache, default_key_func, is_plain)
+
+    # Decorated functions ask the cache itself, unless a backend was changed, as tests do.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in _OF_A_CALL:
+            self._look()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in _OF_A_CALL:
+            self._look()
 
     def _life(self, timeout: Any) -> Any:
         return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
@@ -168,6 +185,9 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
         await self._run(self.clear)
 
 
+_native._seal_django(_Backend, ConnectionProxy, caches)
+
+
 class MemoryCache(_Backend):
     """A cache in each process's memory: one for all backends of the same LOCATION and options.
 
@@ -249,8 +269,6 @@ def _like(memory: Any) -> Any:
 
 
 def _of_aliases(aliases: Iterable[str]) -> list[Any]:
-    from django.core.cache import caches  # noqa: PLC0415  which imports backends as they are needed
-
     tiers = [caches[alias] for alias in aliases]
     kinds = [type(tier) for tier in tiers]
     if kinds != [MemoryCache, RedisCache]:
@@ -281,6 +299,7 @@ class _Tiers:
         self._memory = memory
         self._most = life
         self._server = server
+        self.parts = memory, life, server
 
     def _until(self, timeout: Any) -> Any:
         """How long memory may keep what the server keeps for so long."""

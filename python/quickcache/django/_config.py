@@ -39,16 +39,19 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     """The caches `locmem` (for `memoize_timeout` seconds) and `default` (for `timeout` seconds).
 
     `session_function` is called at each operation on `locmem`; its text goes before the key.
-    The option `key_format` is 'compatible' or 'qualified'; `single_flight` and `flight_wait` (seconds)
-    say whether, and for how long, a thread waits for another one that computes the same value.
+    The option `caches` names other aliases than these two. `key_format` is 'compatible' or 'qualified';
+    `single_flight` and `flight_wait` (seconds) say whether, and for how long, a thread waits for another
+    one that computes the same value; `single_flight='fleet'`, where the second alias is a RedisCache of
+    `quickcache.django`, for other processes too.
     """
 
     __module__ = "quickcache.django_quickcache"  # the path of 0.5, by which it is pickled
 
-    _options = ("key_format", "single_flight", "flight_wait")
+    _options = ("key_format", "single_flight", "flight_wait", "caches")
     key_format: KeyFormat = "compatible"
     single_flight: bool | Literal["fleet"] = True
     flight_wait: float | timedelta = FLIGHT_WAIT
+    caches: tuple[str, str] | list[str] = ("locmem", "default")
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -61,11 +64,12 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
         ) -> Decorator: ...
 
     def call(self) -> Decorator:
+        memory, shared = _two_aliases(self.caches)
         return get_quickcache(
             cache=tiered_django_cache(
                 [
-                    ("locmem", self.memoize_timeout, self.session_function),
-                    ("default", self.timeout, None),
+                    (memory, self.memoize_timeout, self.session_function),
+                    (shared, self.timeout, None),
                 ]
             ),
             vary_on=self.vary_on,
@@ -94,6 +98,16 @@ def tiered_django_cache(
     if not tiers:
         warn_nothing_cached()
     return TieredCache(tiers)
+
+
+def _two_aliases(aliases: Any) -> tuple[str, str]:
+    if isinstance(aliases, (tuple, list)) and [type(alias) for alias in aliases] == [str, str]:
+        return tuple(aliases)
+    raise ValueError(
+        "caches names two aliases of settings.CACHES, the one asked first and the shared one, as in "
+        f"('locmem', 'default'), not {aliases!r}. For another number of tiers, give get_quickcache "
+        "a tiered_django_cache"
+    )
 
 
 def _cache(alias: str) -> Any:

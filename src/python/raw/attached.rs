@@ -47,7 +47,7 @@ impl<T> DerefMut for Hold<'_, T> {
 }
 
 impl<T> Attached<T> {
-    pub(in crate::python) fn new(value: T) -> Self {
+    pub(in crate::python) const fn new(value: T) -> Self {
         Self {
             held: AtomicBool::new(false),
             value: UnsafeCell::new(value),

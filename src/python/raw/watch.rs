@@ -21,6 +21,9 @@ static CHANGES: AtomicU32 = AtomicU32::new(0);
 /// Moves with each change of one of the logger's dicts.
 #[cfg(Py_3_12)]
 static LOGGER_CHANGES: AtomicU32 = AtomicU32::new(0);
+/// Moves with each change that is told of.
+#[cfg(not(Py_3_12))]
+static TOLD: AtomicUsize = AtomicUsize::new(0);
 static LOGGER_DICTS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 static LOGGER_CLASS: AtomicUsize = AtomicUsize::new(0);
 
@@ -29,6 +32,14 @@ static LOGGER_CLASS: AtomicUsize = AtomicUsize::new(0);
 #[inline]
 pub(in crate::python) fn changes(py: Python<'_>) -> Option<u64> {
     imp::changes(py)
+}
+
+/// Count a change of something that whoever changes it tells of.
+pub(in crate::python) fn note_change() {
+    #[cfg(Py_3_12)]
+    CHANGES.fetch_add(1, Ordering::AcqRel);
+    #[cfg(not(Py_3_12))]
+    TOLD.fetch_add(1, Ordering::AcqRel);
 }
 
 /// A number that is the same again only if the logger is as it was; None where that is not known.
@@ -176,7 +187,7 @@ mod imp {
     use pyo3::ffi;
 
     use super::{
-        Bound, LOGGER_CLASS, LOGGER_DICTS, Ordering, PyAny, PyDict, PyType, Python, Words,
+        Bound, LOGGER_CLASS, LOGGER_DICTS, Ordering, PyAny, PyDict, PyType, Python, TOLD, Words,
     };
 
     pub(super) fn watch_class(class: &Bound<'_, PyType>, words: &mut Words) -> bool {
@@ -198,7 +209,7 @@ mod imp {
 
     #[inline]
     pub(super) fn changes(py: Python<'_>) -> Option<u64> {
-        logger_changes(py)
+        logger_changes(py).map(|changes| changes + TOLD.load(Ordering::Acquire) as u64)
     }
 
     /// The sum of versions each of which only grows. A class that was changed has none until it is
