@@ -4,7 +4,7 @@
 # `make bench ARGS="--only hot zipf"`, `make bench-redis ARGS=--quick`, `make bench-instructions ARGS=--record`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python stress stress-quick verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -30,6 +30,9 @@ demo: ## build, then index the standard library three ways with cached functions
 	$(dev)
 
 demo-redis: ## build, then have two processes share a cache on a server of Valkey
+	$(dev)
+
+demo-django: ## build, then serve a shop made with Django, without a cache and with three kinds of caches
 	$(dev)
 
 test: ## run everything: lints, Rust, types, Python on each interpreter found

