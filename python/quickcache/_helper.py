@@ -103,7 +103,10 @@ class QuickCacheHelper:
 
     def clear(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the cached value for these arguments."""
-        key = self.get_cache_key(*args, **kwargs)
+        self.forget(self.get_cache_key(*args, **kwargs))
+
+    def forget(self, key: str) -> None:
+        """Forget what is cached under `key`."""
         _voiding(key, lambda: self.cache.delete(key))
 
     @staticmethod

@@ -31,6 +31,7 @@ S = TypeVar("S")
 V_contra = TypeVar("V_contra", contravariant=True)
 
 VaryOn: TypeAlias = Iterable[str] | Callable[..., Iterable[Any]]
+ClearWhen: TypeAlias = Literal["now", "on_commit"]
 SkipArg: TypeAlias = str | Callable[..., object] | None
 
 
@@ -62,6 +63,8 @@ class DjangoOptions(_Common, total=False):
 
     session_function: Callable[[], str] | None
     caches: tuple[str, str] | list[str]
+    clear: ClearWhen
+    using: str
 
 
 class DjangoDefaults(DjangoOptions, total=False):
@@ -91,6 +94,13 @@ class Cached(Protocol[P, R]):
 
     def clear(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Forget the cached value for these arguments."""
+
+    # Forgets the cached value once the transaction of the database `using` is committed. Functions decorated
+    # by way of get_django_quickcache have it.
+    @overload
+    def clear_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+    @overload
+    def clear_on_commit(self, *args: Any, using: str, **kwargs: Any) -> None: ...
 
     def get_cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key under which the value for these arguments is kept."""

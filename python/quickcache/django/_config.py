@@ -5,12 +5,14 @@ from __future__ import annotations  # those of _typing are not there at run time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.core.cache import caches
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.connection import ConnectionProxy
 
 from .._config import FLIGHT_WAIT, ConfigMixin, get_quickcache
 from .._helper import QuickCacheHelper
 from .._log import assert_function
 from .._tiers import CacheWithPresets, TieredCache, warn_nothing_cached
+from ._transactions import give_clears
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +22,17 @@ if TYPE_CHECKING:
 
     from .._source import KeyFormat
     from .._tiers import Timeout
-    from .._typing import Decorator, DjangoDefaults, DjangoOptions, SkipArg, VaryOn
+    from .._typing import (
+        CachedFunction,
+        ClearWhen,
+        Decorator,
+        DjangoDefaults,
+        DjangoOptions,
+        P,
+        R,
+        SkipArg,
+        VaryOn,
+    )
 
 TO_BE_GIVEN: Any = Ellipsis  # Any, since no field's type allows it once it is given
 
@@ -42,16 +54,19 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     The option `caches` names other aliases than these two. `key_format` is 'compatible' or 'qualified';
     `single_flight` and `flight_wait` (seconds) say whether, and for how long, a thread waits for another
     one that computes the same value; `single_flight='fleet'`, where the second alias is a RedisCache of
-    `quickcache.django`, for other processes too.
+    `quickcache.django`, for other processes too. With `clear='on_commit'`, a function's `clear` waits until
+    the transaction of the database `using` is committed, as its `clear_on_commit` does in any case.
     """
 
     __module__ = "quickcache.django_quickcache"  # the path of 0.5, by which it is pickled
 
-    _options = ("key_format", "single_flight", "flight_wait", "caches")
+    _options = ("key_format", "single_flight", "flight_wait", "caches", "clear", "using")
     key_format: KeyFormat = "compatible"
     single_flight: bool | Literal["fleet"] = True
     flight_wait: float | timedelta = FLIGHT_WAIT
     caches: tuple[str, str] | list[str] = ("locmem", "default")
+    clear: ClearWhen = "now"
+    using: str = DEFAULT_DB_ALIAS
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -65,7 +80,8 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
 
     def call(self) -> Decorator:
         memory, shared = _two_aliases(self.caches)
-        return get_quickcache(
+        on_commit, using = _on_commit(self.clear), self.using
+        decorate = get_quickcache(
             cache=tiered_django_cache(
                 [
                     (memory, self.memoize_timeout, self.session_function),
@@ -80,6 +96,13 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
             single_flight=self.single_flight,
             flight_wait=self.flight_wait,
         ).call()
+
+        def decorate_for_django(fn: Callable[P, R]) -> CachedFunction[P, R]:
+            cached = decorate(fn)
+            give_clears(cached, on_commit=on_commit, using=using)
+            return cached
+
+        return decorate_for_django
 
 
 # As error messages name it.
@@ -108,6 +131,12 @@ def _two_aliases(aliases: Any) -> tuple[str, str]:
         f"('locmem', 'default'), not {aliases!r}. For another number of tiers, give get_quickcache "
         "a tiered_django_cache"
     )
+
+
+def _on_commit(clear: object) -> bool:
+    if clear not in ("now", "on_commit"):
+        raise ValueError(f"clear is 'now' or 'on_commit', not {clear!r}")
+    return clear == "on_commit"
 
 
 def _cache(alias: str) -> Any:
