@@ -359,15 +359,8 @@ impl<'a, 'py> Coder<'a, 'py> {
             && value.get_type().hasattr(intern!(py, "casefold"))?
         {
             codes.hashed('u', value.str()?.to_str()?.as_bytes());
-        } else if let Some(key) = value
-            .get_type()
-            .getattr_opt(intern!(py, "__quickcache_key__"))?
-        {
-            // The class is part of the code: a user's 1 is not an account's 1.
-            return Ok(Some((
-                qualified_name(&value.get_type())?,
-                raw::call(&key, &PyTuple::new(py, [value])?, None)?,
-            )));
+        } else if let Some(stands) = stands_for_it(value)? {
+            return Ok(Some(stands));
         } else {
             let message = PyString::new(py, "Bad type \"{}\": {}");
             let class = value.get_type();
@@ -376,6 +369,64 @@ impl<'a, 'py> Coder<'a, 'py> {
         }
         Ok(None)
     }
+}
+
+/// The class of an object that something else stands for in a key, and what that is: of an object with a
+/// `__quickcache_key__` what it returns, and of a row what tells it from all others.
+fn stands_for_it<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<(String, Bound<'py, PyAny>)>> {
+    let py = value.py();
+    let is_a = |module, class| {
+        loaded(py, module, class)?.map_or(Ok(false), |class| value.is_instance(&class))
+    };
+    let mut class = value.get_type();
+    // What is not there yet, such as the user of a request, says of which class it will be.
+    if is_a("django.utils.functional", "LazyObject")? {
+        class = value.getattr(intern!(py, "__class__"))?.cast_into()?;
+    }
+    // The class is part of the code: a user's 1 is not an account's 1.
+    if let Some(key) = class.getattr_opt(intern!(py, "__quickcache_key__"))? {
+        let key = raw::call(&key, &PyTuple::new(py, [value])?, None)?;
+        return Ok(Some((qualified_name(&class)?, key)));
+    }
+    if is_a("django.db.models", "Model")? {
+        return row(value).map(Some);
+    }
+    if is_a("django.contrib.auth.models", "AnonymousUser")? {
+        return Ok(Some((
+            qualified_name(&class)?,
+            PyTuple::empty(py).into_any(),
+        )));
+    }
+    Ok(None)
+}
+
+/// A model instance by the label of its model, its primary key and the database that it is in.
+fn row<'py>(instance: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>)> {
+    let py = instance.py();
+    let label = instance
+        .getattr(intern!(py, "_meta"))?
+        .getattr(intern!(py, "label"))?;
+    let state = instance.getattr(intern!(py, "_state"))?;
+    let key = instance.getattr(intern!(py, "pk"))?;
+    if key.is_none() || state.getattr(intern!(py, "adding"))?.is_truthy()? {
+        return Err(PyValueError::new_err(format!(
+            "an instance of {label} that is not saved is no part of a cache key: nothing tells it from another one \
+             yet. Save it before the call, or vary on its fields, as in ['{}.name']",
+            label
+                .str()?
+                .to_string_lossy()
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        )));
+    }
+    let database = state.getattr(intern!(py, "db"))?;
+    // No class has a colon in its name.
+    Ok((
+        format!("model:{label}"),
+        (key, database).into_pyobject(py)?.into_any(),
+    ))
 }
 
 /// The text of a moment: of aware ones in UTC, so that equal moments have equal codes.

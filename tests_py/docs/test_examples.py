@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import django
 import pytest
 from django.conf import UserSettingsHolder, global_settings, settings
 from django.test import override_settings
@@ -32,6 +33,8 @@ CACHES = {
     alias: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": f"docs {alias}"}
     for alias in ("default", "locmem")
 }
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,12 @@ def run_session(block: Block, name: str, namespace: dict[str, object]) -> None:
 
 @pytest.fixture
 def django_settings() -> Iterator[None]:
-    """Django with two caches, and settings as they were before, configured or not, after it."""
+    """Django with two caches and a database; settings are as they were, configured or not, after it."""
     before = settings._wrapped
     settings._wrapped = UserSettingsHolder(global_settings)
+    settings.DATABASES = DATABASES
     with override_settings(CACHES=CACHES):
+        django.setup()
         yield
     settings._wrapped = before
 
