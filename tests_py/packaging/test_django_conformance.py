@@ -104,6 +104,7 @@ RECORD = {
     "tests": ["a.Local.test_get", "a.Local.test_lock"],
     "run": 2,
     "failures": [["a.Local.test_lock", "AttributeError: no _lock"]],
+    "locmem": False,
     "skipped": [],
 }
 
@@ -181,6 +182,9 @@ class TestJudge:
     def test_what_is_skipped_must_be_listed(self):
         assert judged(skipped=[["a.Local.test_get", "not here"]]).passed
         assert not judged(skipped=[["a.Local.test_get", "not today"]]).passed
+
+    def test_the_cache_of_django_that_was_replaced_must_not_have_been_used(self):
+        assert not judged(locmem=True).passed
 
     def test_all_tests_that_were_found_must_have_been_run(self):
         assert ["of 2 tests 1 were run"] == judged(run=1).untrue

@@ -103,7 +103,7 @@ def told(backend: str, verdict: Verdict) -> Iterator[str]:
     for test, text in verdict.failures:
         yield f"\nFAILED with {backend}: {test}\n{text.rstrip()}"
     for line in verdict.untrue:
-        yield f"\ntests.toml is not true of {backend}: {line}"
+        yield f"\nNOT AS LISTED with {backend}: {line}"
 
 
 def uncounted(chosen: Selection, verdicts: dict[str, Verdict]) -> Iterator[str]:

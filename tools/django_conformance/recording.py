@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class RecordingRunner(DiscoverRunner):  # type: ignore[misc]  # Django has no ty
             "run": result.testsRun,
             "failures": [(id_of(test), text) for test, text in (*result.failures, *result.errors)]
             + [(id_of(test), "succeeded unexpectedly") for test in result.unexpectedSuccesses],
+            "locmem": "django.core.cache.backends.locmem" in sys.modules,
             "skipped": [(id_of(test), reason) for test, reason in result.skipped],
         }
         Path(os.environ["CONFORMANCE_RECORD"]).write_text(json.dumps(record), encoding="utf-8")

@@ -71,7 +71,7 @@ class Verdict:
     failures: list[tuple[str, str]]  # of tests that apply, or not as listed; by subtest, with the error
     excluded: list[str]  # tests that failed as the list says
     skipped: dict[str, int]  # by what Django says
-    untrue: list[str]  # what the list says and is not so
+    untrue: list[str]  # what should be so and is not
 
     @property
     def passed(self) -> bool:
@@ -97,6 +97,8 @@ def judge(record: dict[str, Any], chosen: Selection, backend: str, django: str, 
         untrue += [f"{name} is not there" for name in sorted(gone)]
     if record["run"] != len(record["tests"]):
         untrue.append(f"of {len(record['tests'])} tests {record['run']} were run")
+    if record["locmem"]:
+        untrue.append("LocMemCache itself was used")
     return Verdict(
         run=record["run"],
         failures=failures,
