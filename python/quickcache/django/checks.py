@@ -1,0 +1,278 @@
+"""System checks of settings.CACHES, and of the caches that decorated functions name.
+
+None of them raises, whatever the settings are, and none connects to a server.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
+from django.utils.module_loading import import_string
+
+from .. import _native, _registry
+from ._backends import MemoryCache, RedisCache, TieredCache, _Backend
+from ._report import import_urls, seconds, shown_life, tiers_of
+from ._servers import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._report import Tier
+
+
+def check_caches(**_options: Any) -> list[CheckMessage]:
+    """All checks of this package."""
+    import_urls()  # what is wrong with them is told by Django
+    configs = _configs()
+    backends, messages = _opened(configs)
+    functions = [(entry.path, list(_tiers(entry.helper))) for entry in _registry.entries()]
+    return [
+        *messages,
+        *_aliases_that_are_missing(configs, functions),
+        *_memory_that_lives_longer(backends, functions),
+        *_pickles_that_others_can_write(backends, functions),
+        *_entries_in_common(configs, backends),
+    ]
+
+
+def _configs() -> dict[str, dict[str, Any]]:
+    """The aliases of the settings, and what is said of each, if it is said by a dict."""
+    given = getattr(settings, "CACHES", None)
+    configs = given.items() if isinstance(given, dict) else ()
+    return {alias: config for alias, config in configs if isinstance(config, dict)}
+
+
+def _tiers(helper: Any) -> Iterator[Tier]:
+    # A helper of another kind may have a cache of another kind, or none.
+    try:
+        yield from tiers_of(helper.cache)
+    except Exception:  # noqa: BLE001
+        return
+
+
+def _names(config: dict[str, Any]) -> list[Any]:
+    """The aliases that a TieredCache is made of."""
+    options = config.get("OPTIONS")
+    names = options.get("TIERS", ()) if isinstance(options, dict) else ()
+    return list(names) if isinstance(names, (list, tuple)) else []
+
+
+def _opened(configs: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[CheckMessage]]:
+    """The backends of ours, and what is wrong with those that cannot be made."""
+    backends: dict[str, Any] = {}
+    messages: list[CheckMessage] = []
+    for alias, config in configs.items():
+        if any(name not in configs for name in _names(config)):
+            continue  # of which there is a message of its own
+        try:
+            if _is_ours(config.get("BACKEND")):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # they come when the cache is used
+                    backend = caches.create_connection(alias)
+                if isinstance(backend, TieredCache):
+                    _native._seconds_of(backend._store.caches[0].timeout)  # which no backend has looked at
+                backends[alias] = backend
+        except Exception as error:  # noqa: BLE001  whatever is in the settings
+            messages.append(_not_made(alias, config["BACKEND"], error))
+    return backends, messages
+
+
+def _is_ours(backend: Any) -> bool:
+    """Whether a backend is of this package, or a subclass. Raises what the import of one of these does."""
+    if not isinstance(backend, str):
+        return False
+    try:
+        kind = import_string(backend)
+    except Exception:
+        if backend.startswith("quickcache."):
+            raise
+        return False
+    return isinstance(kind, type) and issubclass(kind, _Backend)
+
+
+def _not_made(alias: str, backend: str, error: Exception) -> CheckMessage:
+    return Error(
+        f"{backend} cannot be made of these settings: {error or type(error).__qualname__}",
+        hint="The first use of this alias will raise this. Correct LOCATION or OPTIONS.",
+        obj=f"CACHES[{alias!r}]",
+        id="quickcache.E006",
+    )
+
+
+def _aliases_that_are_missing(
+    configs: dict[str, dict[str, Any]], functions: list[tuple[str, list[Tier]]]
+) -> Iterator[CheckMessage]:
+    for alias, config in configs.items():
+        for name in _names(config):
+            if name not in configs:
+                yield Error(
+                    f"TIERS names the alias {name!r}, which is not in CACHES.",
+                    hint=f"Add {name!r} to CACHES, or name one of {', '.join(map(repr, configs))}.",
+                    obj=f"CACHES[{alias!r}]",
+                    id="quickcache.E001",
+                )
+    users = defaultdict(list)
+    for path, tiers in functions:
+        for tier in tiers:
+            if tier.alias is not None and tier.alias not in configs:
+                users[tier.alias].append(path)
+    for alias, paths in users.items():
+        yield Error(
+            f"{_listed(paths)} cached in the alias {alias!r}, which is not in CACHES.",
+            hint=f"Add {alias!r} to CACHES: calls will raise InvalidCacheBackendError.",
+            id="quickcache.E001",
+        )
+
+
+def _memory_that_lives_longer(
+    backends: dict[str, Any], functions: list[tuple[str, list[Tier]]]
+) -> Iterator[CheckMessage]:
+    hint = (
+        "Memory does not hear of what other processes change. Have it keep values for as long as they may be "
+        "out of date, which is a few seconds in most cases: {setting}."
+    )
+    for alias, backend in backends.items():
+        if isinstance(backend, TieredCache):
+            upper, lower = seconds(backend._store.caches[0].timeout), seconds(backend.default_timeout)
+            if _is_longer(upper, lower):
+                yield Warning(
+                    f"Memory keeps values {shown_life(upper)}, and the server {shown_life(lower)}.",
+                    hint=hint.format(setting="the first TIMEOUT of TIERS, or memoize_timeout in OPTIONS"),
+                    obj=f"CACHES[{alias!r}]",
+                    id="quickcache.W002",
+                )
+    users = defaultdict(list)
+    for path, tiers in functions:
+        if len(tiers) > 1 and tiers[0].is_memory and _is_longer(tiers[0].life, tiers[-1].life):
+            users[tiers[0].life, tiers[-1].life].append(path)
+    for (upper, lower), paths in users.items():
+        yield Warning(
+            f"{_listed(paths)} kept in memory {shown_life(upper)}, "
+            f"and in the shared cache {shown_life(lower)}.",
+            hint=hint.format(setting="memoize_timeout of the decorator"),
+            id="quickcache.W002",
+        )
+
+
+def _is_longer(upper: Any, lower: Any) -> bool:
+    if upper is Ellipsis or lower is Ellipsis or lower is None:
+        return False
+    return upper is None or upper > lower
+
+
+def _pickles_that_others_can_write(
+    backends: dict[str, Any], functions: list[tuple[str, list[Tier]]]
+) -> Iterator[CheckMessage]:
+    found = {}
+    for alias, backend in backends.items():
+        if isinstance(backend, RedisCache | TieredCache):
+            found[id(_server(backend))] = f"CACHES[{alias!r}]", _server(backend)
+    for path, tiers in functions:
+        for tier in tiers:
+            if isinstance(tier.within, _native.RedisCache):
+                found.setdefault(id(tier.within), (path, tier.within))
+    for where, cache in found.values():
+        place, options = place_of(cache), _options(cache)
+        if (
+            place.is_remote
+            and not place.is_encrypted
+            and _is_pickle(options)
+            and not options.get("signing_keys")
+        ):
+            yield Info(
+                f"Values at {place.text} are pickles without a signature, by a connection without TLS: "
+                "whoever can write there, or sits in between, can run code in this process.",
+                hint="Sign them (signing_keys), store what runs no code (serializer 'json' or 'msgpack'), or "
+                "encrypt the way (rediss://), which keeps out those in between alone.",
+                obj=where,
+                id="quickcache.I003",
+            )
+
+
+def _server(backend: Any) -> Any:
+    return backend._store.caches[-1] if isinstance(backend, TieredCache) else backend._store
+
+
+def _options(cache: Any) -> dict[str, Any]:
+    options: dict[str, Any] = cache.__getnewargs_ex__()[1]
+    return options
+
+
+def _is_pickle(options: dict[str, Any]) -> bool:
+    serializer = options.get("serializer", "pickle")
+    name = serializer if isinstance(serializer, str) else type(serializer).__name__
+    return "pickle" in name.lower() or name == "RedisSerializer"  # Django's own
+
+
+def _entries_in_common(
+    configs: dict[str, dict[str, Any]], backends: dict[str, Any]
+) -> Iterator[CheckMessage]:
+    for (one, first), (other, second) in combinations(backends.items(), 2):
+        if one in _names(configs[other]) or other in _names(configs[one]):
+            continue  # which is what TIERS is for
+        if not _is_one_store(first, second):
+            continue
+        both = f"CACHES[{one!r}] and CACHES[{other!r}]"
+        if _keys(first) == _keys(second):
+            yield Warning(
+                f"They have the same entries: one server and database, or memory, KEY_PREFIX and VERSION."
+                f"{_unreadable(first, second)}",
+                hint="Give one of them another KEY_PREFIX, or another LOCATION.",
+                obj=both,
+                id="quickcache.W004",
+            )
+        else:
+            yield Info(
+                "They are in one database, or memory: clear() of either empties both, "
+                "as it does with Django's own backends.",
+                hint="Give one of them a database or a LOCATION of its own, if that matters.",
+                obj=both,
+                id="quickcache.I005",
+            )
+
+
+def _is_one_store(first: Any, second: Any) -> bool:
+    if isinstance(first, MemoryCache) or isinstance(second, MemoryCache):
+        return first._store is second._store
+    one, other = _server(first), _server(second)
+    return one.key_prefix == other.key_prefix and place_of(one).overlaps(place_of(other))
+
+
+def _keys(backend: Any) -> tuple[Any, ...]:
+    return backend.key_prefix, backend.version, backend.key_func
+
+
+def _unreadable(first: Any, second: Any) -> str:
+    if isinstance(first, MemoryCache):
+        return ""
+    one, other = _options(_server(first)), _options(_server(second))
+    differs = [
+        name
+        for name, are_same in (
+            ("signing_keys", list(one.get("signing_keys", ())) == list(other.get("signing_keys", ()))),
+            ("serializer", _is_same_serializer(one, other)),
+        )
+        if not are_same
+    ]
+    return (
+        f" With other {' and '.join(differs)}, neither reads what the other has written." if differs else ""
+    )
+
+
+def _is_same_serializer(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    first, second = one.get("serializer", "pickle"), other.get("serializer", "pickle")
+    return bool(
+        first == second or type(first) is type(second) is not str or (_is_pickle(one) and _is_pickle(other))
+    )
+
+
+def _listed(paths: list[str], most: int = 3) -> str:
+    names = ", ".join(paths[:most])
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return f"{names}{more} {'is' if len(paths) == 1 else 'are'}"
