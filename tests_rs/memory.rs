@@ -180,6 +180,24 @@ fn no_more_entries_are_held_than_the_bound() {
 }
 
 #[test]
+fn small_bounds_are_kept_to() {
+    for most in [1, 5, 30, 100] {
+        let options = Options {
+            policy: Policy::Lru,
+            ..options(most)
+        };
+        let tier = MemoryTier::new(options, Arc::<ManualClock>::default()).unwrap();
+        let alive = Arc::new(());
+        for number in 0..10 * most {
+            put(&tier, number, Arc::clone(&alive), Timeout::FOREVER);
+            assert!(tier.contains(&key(number)));
+            let held = Arc::strong_count(&alive) as u64 - 1;
+            assert!(held <= most + most / 8 + most / 32, "{held} of {most}");
+        }
+    }
+}
+
+#[test]
 fn between_its_housekeeping_the_bound_is_exceeded_by_little() {
     let (tier, _) = tier(1_000);
     let alive = Arc::new(());
