@@ -9,12 +9,17 @@ import pytest
 from django.core.checks import ERROR, INFO, WARNING
 from django.test import override_settings
 
-from quickcache import MemoryCache, QuickCacheHelper, RedisCache, TieredCache, get_quickcache
+from quickcache import MemoryCache, QuickCacheHelper, RedisCache, TieredCache, _registry, get_quickcache
 from quickcache.django import get_django_quickcache
 from quickcache.django._servers import place_of
 from quickcache.django.checks import check_caches
 
 KEY = "k" * 16
+
+
+@pytest.fixture(autouse=True)
+def _no_functions_but_those_of_the_test(monkeypatch):
+    monkeypatch.setattr(_registry, "_entries", {})
 
 
 def redis(location="redis://localhost:6379", **more):

@@ -307,6 +307,23 @@ class TestStats:
     def test_that_are_none_are_left_out(self, manage, cached):
         assert f"\n{path_of(cached)}\n  nothing yet\n" in manage("stats", path_of(cached))
 
+    def test_of_a_helper_of_another_kind_are_told_too(self, manage):
+        class Helper:
+            prefix = clear = get_cache_key = get_cached_value = set_cached_value = None
+
+            def __init__(self, fn, **_options):
+                self.fn = fn
+
+            def __call__(self):
+                return self.fn()
+
+        @get_quickcache(cache=memory)([], helper_class=Helper)
+        def function():
+            return 1
+
+        assert f"\n{path_of(function)}\n  nothing yet\n" in manage("stats", path_of(function))
+        assert "  tiers     none\n" in manage("list", path_of(function))
+
     def test_of_all_functions_have_each_tier_once(self, manage):
         printed = manage("stats")
 

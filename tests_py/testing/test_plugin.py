@@ -1,7 +1,9 @@
 """The pytest plugin, in runs of pytest of its own."""
 
+import re
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,13 @@ def test_it_is_found_by_pytest():
     [entry] = [one for one in entry_points(group="pytest11") if one.name == "quickcache"]
 
     assert "quickcache.pytest_plugin" == entry.value
+
+
+def test_the_example_of_the_page_passes(run):
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(import pytest\n.*?)```", page, re.DOTALL)
+
+    run(example, apart=True).assert_outcomes(passed=3)
 
 
 class TestFixtures:

@@ -92,6 +92,14 @@ def tiers_of(cache: Any, preset: Any = Ellipsis) -> Iterator[Tier]:
     yield Tier(cache, within, alias, preset)
 
 
+def tiers_of_helper(helper: Any) -> list[Tier]:
+    """The tiers of a decorated function; none where nobody can tell."""
+    try:
+        return list(tiers_of(helper.cache))
+    except Exception:  # noqa: BLE001  a helper of another kind may have a cache of another kind, or none
+        return []
+
+
 def parts_of(tier: Tier) -> list[tuple[str, bool]]:
     """What a tier is made of, by name, and whether that is memory."""
     if isinstance(tier.backend, TieredBackend):

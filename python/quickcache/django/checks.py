@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from .. import _native, _registry
 from ._backends import MemoryCache, RedisCache, TieredCache, _Backend
-from ._report import import_urls, seconds, shown_life, tiers_of
+from ._report import import_urls, seconds, shown_life, tiers_of_helper
 from ._servers import place_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_caches(**_options: Any) -> list[CheckMessage]:
     import_urls()  # what is wrong with them is told by Django
     configs = _configs()
     backends, messages = _opened(configs)
-    functions = [(entry.path, list(_tiers(entry.helper))) for entry in _registry.entries()]
+    functions = [(entry.path, tiers_of_helper(entry.helper)) for entry in _registry.entries()]
     return [
         *messages,
         *_aliases_that_are_missing(configs, functions),
@@ -46,14 +46,6 @@ def _configs() -> dict[str, dict[str, Any]]:
     given = getattr(settings, "CACHES", None)
     configs = given.items() if isinstance(given, dict) else ()
     return {alias: config for alias, config in configs if isinstance(config, dict)}
-
-
-def _tiers(helper: Any) -> Iterator[Tier]:
-    # A helper of another kind may have a cache of another kind, or none.
-    try:
-        yield from tiers_of(helper.cache)
-    except Exception:  # noqa: BLE001
-        return
 
 
 def _names(config: dict[str, Any]) -> list[Any]:

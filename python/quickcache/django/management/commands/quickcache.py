@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from .... import _errors, _native, _registry
 from ...._config import stats
-from ..._report import import_urls, parts_of, shown_life, shown_vary_on, tiers_of
+from ..._backends import _Backend
+from ..._report import import_urls, parts_of, shown_life, shown_vary_on, tiers_of_helper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,7 +118,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             skip = getattr(helper, "skip_arg", None)
             if skip is not None:
                 self.stdout.write(f"  skip      {skip if isinstance(skip, str) else _native._shown(skip)}")
-            tiers = [f"{tier.name} {shown_life(tier.life)}" for tier in tiers_of(helper.cache)]
+            tiers = [f"{tier.name} {shown_life(tier.life)}" for tier in tiers_of_helper(helper)]
             self.stdout.write(f"  tiers     {', then '.join(tiers) or 'none'}")
         count = len(found)
         which = f" with {wanted!r} in their path" if wanted else ""
@@ -137,7 +138,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             self.stdout.write(f"  {_counted(stats(entry.function))}")
         stores: dict[int, tuple[str, Any]] = {}
         for entry in entries:
-            for tier in tiers_of(entry.helper.cache):
+            for tier in tiers_of_helper(entry.helper):
                 stores.setdefault(id(tier.backend), (tier.name, tier.backend))
         for name, backend in stores.values():
             self._head(name)
@@ -150,7 +151,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         key = self._key(entry, values, named)
         self.stdout.write(f"key {key}")
         has_memory = False
-        for tier in tiers_of(entry.helper.cache):
+        for tier in tiers_of_helper(entry.helper):
             value = _asked(tier, key)
             text = "nothing" if value is Ellipsis else _native._shown(value)
             self.stdout.write(f"{tier.name}: {text}")
@@ -170,7 +171,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         values, named = _arguments(args, options["kwargs"])
         key = self._key(entry, values, named)
         entry.helper.clear(*values, **named)
-        tiers = list(tiers_of(entry.helper.cache))
+        tiers = tiers_of_helper(entry.helper)
         self.stdout.write(f"cleared {key} in {', '.join(tier.name for tier in tiers) or 'no tier'}")
         for tier in tiers:
             if any(is_memory for _, is_memory in parts_of(tier)):
@@ -279,7 +280,8 @@ def _lines_of_store(backend: Any) -> Iterator[str]:
     if backend is None:
         yield "is not in CACHES"
         return
-    counted: Any = getattr(backend, "stats", dict)()
+    has_counts = isinstance(backend, (_Backend, _native.MemoryCache, _native.RedisCache))
+    counted: Any = backend.stats() if has_counts else {}
     if not counted:
         yield f"{type(backend).__name__} counts nothing"
     elif any(isinstance(value, dict) for value in counted.values()):
