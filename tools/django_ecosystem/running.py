@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from .backends import LOCMEM, Backend, Server
+from .backends import LOCMEM, Backend, Server, serving
 
 LAST_LINES = 20
 INSIDE = Path(__file__).resolve().with_name("inside")
@@ -34,8 +34,18 @@ class Outcomes:
         return self.count("passed") + self.count("failed")
 
 
-def run(package: dict[str, Any], backend: Backend, top: Path, server: Server) -> Outcomes:
-    """Run the package's tests with a backend."""
+def run(package: dict[str, Any], backend: Backend, top: Path) -> Outcomes:
+    """Run the package's tests with a backend, which has a server of its own if it needs one."""
+    if not backend.is_remote:
+        return run_with(package, backend, top, None)
+    with serving() as server:
+        outcomes = run_with(package, backend, top, server)
+        if not server.lookups():
+            raise BrokenRunError("the server was not asked for a single key: the backend was not in use")
+        return outcomes
+
+
+def run_with(package: dict[str, Any], backend: Backend, top: Path, server: Server | None) -> Outcomes:
     report = top / "ecosystem-report.xml"
     paths = [str(INSIDE), str(top / package.get("path", "."))]
     env = {
@@ -43,17 +53,16 @@ def run(package: dict[str, Any], backend: Backend, top: Path, server: Server) ->
         "PYTHONPATH": os.pathsep.join(paths),
         "ECOSYSTEM_PACKAGE": package["name"],
         "ECOSYSTEM_BACKEND": package.get("locmem", LOCMEM) if backend.path == LOCMEM else backend.path,
-        **({"ECOSYSTEM_SERVER": server.url} if backend.is_remote else {}),
+        **({"ECOSYSTEM_SERVER": server.url} if server else {}),
         **({"DJANGO_SETTINGS_MODULE": "ecosystem_settings"} if not package.get("configures_itself") else {}),
     }
-    left_out = package.get("left_out", []) + ([] if backend.is_remote else package.get("needs_server", []))
+    left_out = package.get("left_out", []) + ([] if server else package.get("needs_server", []))
     command = [
         *(sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-o", "addopts="),
         *("-o", "junit_family=xunit2", f"--junitxml={report}"),
         *(f"--deselect={test}" for test in left_out),
         *package["tests"],
     ]
-    server.forget()
     ended = subprocess.run(
         command, cwd=top, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
@@ -63,8 +72,6 @@ def run(package: dict[str, Any], backend: Backend, top: Path, server: Server) ->
     outcomes = read(report)
     if not outcomes.count("passed"):
         raise BrokenRunError("no test has passed")
-    if backend.is_remote and not server.lookups():
-        raise BrokenRunError("the server was not asked for a single key: the backend was not in use")
     return outcomes
 
 
