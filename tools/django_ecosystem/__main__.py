@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from .backends import BACKENDS, Backend
-from .running import BrokenRunError, Outcomes, run
+from .outcomes import Outcomes
+from .running import BrokenRunError, run
 from .sources import ChangedSourceError, fetched, unpack, version
 from .verdict import cell, judge
 

@@ -1,37 +1,23 @@
-"""A run of a package's tests with one backend, and how each test ended."""
+"""A run of a package's tests with one backend."""
 
 import os
 import subprocess
 import sys
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
-from .backends import LOCMEM, Backend, Server, serving
+from .backends import LOCMEM, Backend
+from .outcomes import Outcomes, read
+from .server import Server, serving
 
 LAST_LINES = 20
+# The tests of some packages read these; whoever runs this may have them for another purpose.
+THEIRS = {"CACHE_BACKEND", "DATABASE_URL", "DB_ENGINE", "DJANGO_SETTINGS_MODULE"}
 INSIDE = Path(__file__).resolve().with_name("inside")
 
 
 class BrokenRunError(Exception):
     """Tests that could not be run say nothing about a backend."""
-
-
-@dataclass
-class Outcomes:
-    """How each test ended: passed, failed or skipped."""
-
-    by_test: dict[str, str]
-    messages: dict[str, str] = field(default_factory=dict)
-
-    def count(self, outcome: str) -> int:
-        return Counter(self.by_test.values())[outcome]
-
-    @property
-    def ran(self) -> int:
-        return self.count("passed") + self.count("failed")
 
 
 def run(package: dict[str, Any], backend: Backend, top: Path) -> Outcomes:
@@ -49,7 +35,7 @@ def run_with(package: dict[str, Any], backend: Backend, top: Path, server: Serve
     report = top / "ecosystem-report.xml"
     paths = [str(INSIDE), str(top / package.get("path", "."))]
     env = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in THEIRS},
         "PYTHONPATH": os.pathsep.join(paths),
         "ECOSYSTEM_PACKAGE": package["name"],
         "ECOSYSTEM_BACKEND": package.get("locmem", LOCMEM) if backend.path == LOCMEM else backend.path,
@@ -72,22 +58,4 @@ def run_with(package: dict[str, Any], backend: Backend, top: Path, server: Serve
     outcomes = read(report)
     if not outcomes.count("passed"):
         raise BrokenRunError("no test has passed")
-    return outcomes
-
-
-def read(report: Path) -> Outcomes:
-    """What pytest has written of a run. Of several entries of one test, as subtests have them, the worst."""
-    outcomes = Outcomes({})
-    order = ("skipped", "passed", "failed")
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314  pytest has just written it
-        test = f"{case.get('classname')}::{case.get('name')}"
-        failure = next(
-            (found for kind in ("failure", "error") if (found := case.find(kind)) is not None), None
-        )
-        outcome = "failed" if failure is not None else "passed"
-        if failure is None and case.find("skipped") is not None:
-            outcome = "skipped"
-        if failure is not None:
-            outcomes.messages[test] = failure.get("message") or ""
-        outcomes.by_test[test] = max(outcome, outcomes.by_test.get(test, outcome), key=order.index)
     return outcomes

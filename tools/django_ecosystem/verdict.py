@@ -3,7 +3,7 @@
 from typing import Any
 
 from .backends import BACKENDS
-from .running import Outcomes
+from .outcomes import Outcomes
 
 
 def worse(ours: Outcomes, theirs: Outcomes) -> set[str]:
