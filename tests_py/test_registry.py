@@ -50,6 +50,7 @@ def test_what_is_not_decorated_is_not_found():
 def test_nobody_is_kept_alive():
     gc.collect()  # those of other tests
     before = len(list(_registry.entries()))
+    assert before == len(_registry._entries)
     function = decorated()
     gone = weakref.ref(function), weakref.ref(function.clear.__self__)
     function(1)
@@ -59,7 +60,7 @@ def test_nobody_is_kept_alive():
     gc.collect()
 
     assert (None, None) == (gone[0](), gone[1]())
-    assert before == len(list(_registry.entries()))
+    assert before == len(list(_registry.entries())) == len(_registry._entries)
 
 
 def test_a_helper_without_weak_references_does_not_hinder_decorating():

@@ -179,10 +179,12 @@ class TestGet:
             manage("get", f"{HERE}.Basket.size", "5")
 
     def test_a_function_goes_by_the_name_it_is_imported_under(self, manage, tmp_path, monkeypatch):
-        (tmp_path / "own_shop.py").write_text(f"from {HERE} import everything as all_of_it\n")
+        (tmp_path / "own_shop.py").write_text(f"from {HERE} import Basket, everything as all_of_it\n")
         monkeypatch.syspath_prepend(tmp_path)
 
         assert f"key {everything.get_cache_key()}\n" in manage("get", "own_shop.all_of_it")
+        with pytest.raises(CommandError, match=r"varies on self\.number"):
+            manage("get", "own_shop.Basket.size", "5")
 
     def test_a_tier_that_is_passed_over_has_nothing(self, manage):
         def prefix():

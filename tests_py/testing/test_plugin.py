@@ -183,6 +183,7 @@ class TestModes:
         result = run("def test_nothing(): pass", ini="quickcache = off")
 
         assert pytest.ExitCode.USAGE_ERROR == result.ret
+        assert "collected" not in result.stdout.str()
         expected = "*the ini option quickcache is 'isolated', 'disabled' or 'shared', not 'off'"
         result.stderr.fnmatch_lines([expected])
 

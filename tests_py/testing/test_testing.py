@@ -322,15 +322,15 @@ class TestIsolated:
             function(1)
 
     def test_a_cache_that_is_given_inside_is_emptied_as_well(self):
-        function, _ = counting(MemoryCache())
-        other = MemoryCache()
+        first, other = MemoryCache(), MemoryCache()
+        function, _ = counting(first)
         with isolated():
             function(1)
             function.clear.__self__.cache = other
             function(1)
-            assert 1 == len(other)
+            assert (1, 1) == (len(first), len(other))
 
-        assert 0 == len(other)
+        assert (0, 0) == (len(first), len(other))
         assert other is function.clear.__self__.cache
 
 
@@ -622,6 +622,31 @@ class TestDecorating:
         test(2)
         test(0)
         assert 4 == len(called)
+
+    def test_a_call_that_ends_leaves_the_namespace_of_another_thread_alone(self):
+        function, called = counting(MemoryCache())
+        first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
+
+        @isolated()
+        def test(is_second):
+            if not is_second:
+                first_is_in.set()
+                second_is_in.wait(30)
+                return
+            function(1)
+            second_is_in.set()
+            first_is_out.wait(30)
+            function(1)
+
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(test, False)
+            first_is_in.wait(30)
+            second = pool.submit(test, True)
+            first.result()
+            first_is_out.set()
+            second.result()
+
+        assert [1] == called
 
     def test_a_coroutine_function_is_switched_until_it_is_done(self):
         function, called = counting(MemoryCache())

@@ -66,10 +66,7 @@ def _opened(configs: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Ch
             if _is_ours(config.get("BACKEND")):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # they come when the cache is used
-                    backend = caches.create_connection(alias)
-                if isinstance(backend, TieredCache):
-                    _native._seconds_of(backend._store.caches[0].timeout)  # which no backend has looked at
-                backends[alias] = backend
+                    backends[alias] = caches.create_connection(alias)
         except Exception as error:  # noqa: BLE001  whatever is in the settings
             messages.append(_not_made(alias, config["BACKEND"], error))
     return backends, messages
