@@ -28,7 +28,8 @@ def judge(package: dict[str, Any], results: dict[str, Outcomes]) -> list[str]:
         seen |= found
         for test in sorted(found - named):
             why = ours.messages.get(test, ours.by_test.get(test, "was not run"))
-            lines.append(f"{backend.name}, {test}: {why}")
+            first, *_ = why.split("\n")
+            lines.append(f"{backend.name}, {test}: {first}")
     lines += [f"packages.toml names a difference that is none: {test}" for test in sorted(named - seen)]
     return lines
 
