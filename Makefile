@@ -6,7 +6,7 @@
 # or names packages: `make django-ecosystem ARGS="django-axes wagtail"`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis demo-django test test-rust test-python stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -44,6 +44,9 @@ test-rust: ## run the Rust tests, without and with Python
 	$(dev)
 
 test-python: ## run the Python tests on each interpreter found
+	$(dev)
+
+test-browser: ## have a Chromium look at the example of a site; needs chromedriver
 	$(dev)
 
 stress: ## run tests_py/stress in full, with real servers, on the interpreter PYTHON; takes some minutes

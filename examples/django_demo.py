@@ -25,7 +25,7 @@ from narration import MismatchError, duration, heading, line_width, say, table
 from site_servers import PATIENCE, Shop, Valkey, manage
 from site_visitors import MIX, Connection, Outcome, Reference, Visitor, visiting
 
-WORKERS, THREADS, CLIENTS = 3, 4, 8
+WORKERS, THREADS = 3, 4
 WARMING, AWAY = 1.5, 3.0  # seconds
 ORIGINAL = os.environ.get("QUICKCACHE_ORACLE", "")
 DECORATOR = "quickcache 0.5.4" if ORIGINAL else "our decorator"
@@ -40,12 +40,12 @@ CONFIGURATIONS = {
 class Stage:
     """The servers, the visitors, and the pages as they should be."""
 
-    def __init__(self, folder: Path, valkey: Valkey) -> None:
+    def __init__(self, folder: Path, valkey: Valkey, clients: int) -> None:
         self._folder = folder
         self.valkey = valkey
         self.reference = Reference()
-        customers = [Visitor(f"customer{number}") for number in range(CLIENTS)]
-        clerks = [Visitor(f"clerk{number}") for number in range(CLIENTS)]
+        customers = [Visitor(f"customer{number}") for number in range(clients)]
+        clerks = [Visitor(f"clerk{number}") for number in range(clients)]
         self.pairs = [list(pair) for pair in zip(customers, clerks, strict=True)]
 
     def env(self, configuration: str) -> dict[str, str]:
@@ -133,7 +133,7 @@ def wait(seconds: float, label: str) -> None:
 
 def compare(stage: Stage, configurations: Sequence[str], seconds: float) -> int:
     """Print how each configuration does; how many requests failed."""
-    heading(f"{CLIENTS} clients ask for {seconds:g} s, after {WARMING:g} s to warm up")
+    heading(f"{len(stage.pairs)} clients ask for {seconds:g} s, after {WARMING:g} s to warm up")
     mix = ", ".join(f"{weight} {what}" for weight, what in MIX.values())
     say(f"  Of 100 requests: {mix}.")
     rows, failures, compared = [], 0, 0
@@ -227,6 +227,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the show; 0 if every page was right and no request failed, 1 if not."""
     parser = argparse.ArgumentParser(description="a shop made with Django, with four kinds of caches")
     parser.add_argument("--seconds", type=float, default=6, help="how long each is asked (default: 6)")
+    parser.add_argument(
+        "--clients", type=int, default=8, choices=range(2, 9), help="how many ask at once (default: 8)"
+    )
     parser.add_argument("--only", metavar="NAME,...", help=f"only these: {', '.join(CONFIGURATIONS)}")
     arguments = parser.parse_args(argv)
     names = chosen(arguments.only, parser)
@@ -236,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             TemporaryDirectory(prefix="quickcache-demo-") as folder,
             Valkey(Path(folder) / "valkey") as valkey,
         ):
-            stage = Stage(Path(folder), valkey)
+            stage = Stage(Path(folder), valkey, arguments.clients)
             data, _ = manage("fill", env=stage.env("none")).splitlines()
             say(f"A shop: {data}")
             say(f"gunicorn with {WORKERS} workers of {THREADS} threads, SQLite, Valkey {valkey.version()}.")

@@ -472,6 +472,7 @@ def test(*arguments: str) -> None:
     types()
     test_python(*arguments)
     stress_quick()
+    test_browser()
     conforming(preferred())
 
 
@@ -562,6 +563,21 @@ def django_ecosystem(*arguments: str) -> None:
         folder = BUILD / "django-ecosystem"
         env = {"PYTHONPATH": str(ROOT / "tools")}
         check(name, python, "-m", "django_ecosystem", folder, *arguments, env=env)
+
+
+def test_browser(*arguments: str) -> None:
+    """The page of the example of a site, in a Chromium."""
+    driver = shutil.which("chromedriver")
+    if WINDOWS or not driver:
+        why = "not run: no chromedriver here. On Debian: apt install chromium chromium-driver"
+        RESULTS.append(Result("browser", None, 0, why))
+        return
+    need_rust()
+    interpreter = preferred()
+    python = environment(f"stress-{interpreter.tag}", interpreter, "test", "stress")
+    install(python, test_wheel(interpreter))
+    command = ("-m", "pytest", "tests_py/browser", *arguments)
+    check("browser", python, *command, env={"QUICKCACHE_CHROMEDRIVER": driver})
 
 
 def soak(*arguments: str) -> None:
@@ -680,6 +696,7 @@ COMMANDS = {
     "test": test,
     "test-rust": test_rust,
     "test-python": test_python,
+    "test-browser": test_browser,
     "stress": stress,
     "stress-quick": stress_quick,
     "django-conformance": django_conformance,

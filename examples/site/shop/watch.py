@@ -22,7 +22,7 @@ R = TypeVar("R")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 PLACES = 64  # more than there are workers; those who start one after the other have different ones
-STALE = 5  # seconds after which a worker that tells nothing is taken to be gone
+STALE = 10  # seconds after which a worker that tells nothing is taken to be gone
 
 _here = threading.local()  # is_computing: whether the call of this thread had to compute
 
@@ -131,20 +131,27 @@ def all_counts() -> dict[str, Any]:
     }
 
 
+def keep_telling() -> None:
+    """Tell once in a second, for as long as the process lives."""
+    while True:
+        tell()
+        time.sleep(1)
+
+
 class CountsOfWorkers:
-    """Middleware: has each worker tell its counts once in a second, and says which worker has answered."""
+    """Middleware: has each worker tell its counts, and says which worker has answered."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
-        self._next = 0.0
+        self._telling = 0
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, and tell."""
+        """Answer. The first request of a process has it begin to tell: threads do not outlive a fork."""
+        if self._telling != os.getpid():
+            self._telling = os.getpid()
+            threading.Thread(target=keep_telling, daemon=True).start()
         response = self._get_response(request)
         response["X-Worker"] = str(os.getpid())
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + 1
-            tell()
         return response
 
 
