@@ -34,7 +34,7 @@ demo: ## build, then index the standard library three ways with cached functions
 demo-redis: ## build, then have two processes share a cache on a server of Valkey
 	$(dev)
 
-demo-django: ## build, then serve a shop made with Django, without a cache and with three kinds of caches
+demo-django: ## build, then serve a shop made with Django: without a cache, with Django's, django-vcache, ours
 	$(dev)
 
 test: ## run everything: lints, Rust, types, Python on each interpreter found

@@ -5,6 +5,7 @@ import random
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,15 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     sent_again: int = 0
     workers: set[str] = field(default_factory=set)  # who answered; filled while requests are made
+
+    def add(self, other: "Outcome") -> None:
+        """Add what came of others."""
+        self.seconds += other.seconds
+        self.times += other.times
+        self.failures += other.failures
+        self.wrong += other.wrong
+        self.sent_again += other.sent_again
+        self.workers |= other.workers
 
     def quantile(self, share: float) -> float:
         """The seconds in which that share of the requests was answered."""
@@ -116,14 +126,14 @@ class Connection:
 
 
 class Visitor:
-    """A user with a session and a cart."""
+    """A user with a session, and a cart in each of the sites."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         number = int(name[-1])
         # Pages are the same for all of a kind.
         self.kind = "clerk" if name.startswith("clerk") else "regular" if number % 2 else "customer"
-        self.cart: dict[int, int] = {}
+        self.carts: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self._cookies: dict[str, str] = {}
 
     def ask(self, connection: Connection, path: str, form: Mapping[str, object] | None = None) -> Answer:
@@ -179,16 +189,22 @@ class Reference:
         return f"{path} for {visitor.name} has {len(given)} bytes, and without a cache {len(right)}"
 
 
-class Client:
-    """One thread of requests, for a customer and a clerk in turn: the same ones in each run."""
+class Site(NamedTuple):
+    """Where visitors ask."""
 
-    def __init__(
-        self, port: int, seed: int, visitors: list[Visitor], reference: Reference, workers: set[str]
-    ) -> None:
-        self._connection = Connection(port)
+    name: str
+    port: int
+    reference: Reference
+
+
+class Client:
+    """One thread of requests, for a customer and a clerk: the same ones for each seed."""
+
+    def __init__(self, site: Site, seed: int, visitors: list[Visitor], workers: set[str]) -> None:
+        self._site = site
+        self._connection = Connection(site.port)
         self._chance = random.Random(seed)  # noqa: S311  no secrets
         self._visitors = visitors
-        self._reference = reference
         self.outcome = Outcome(workers=workers)
 
     def visit(self, stop: threading.Event) -> None:
@@ -228,19 +244,25 @@ class Client:
             self.outcome.failures.append(f"{path}: status {answer.status}")
             return None
         if kind == "put" and form:
-            visitor.cart[form["product"]] = form["quantity"]
+            visitor.carts[self._site.name][form["product"]] = form["quantity"]
         if kind == "cart":
             found = {int(tea): int(number) for tea, number in IN_CART.findall(answer.body)}
-            wanted = {tea: number for tea, number in visitor.cart.items() if number}
+            cart = visitor.carts[self._site.name]
+            wanted = {tea: number for tea, number in cart.items() if number}
             return None if found == wanted else f"the cart of {visitor.name} has {found}, and not {wanted}"
-        return self._reference.difference(visitor, path, answer.body) if form is None else None
+        return self._site.reference.difference(visitor, path, answer.body) if form is None else None
 
 
 @contextmanager
-def visiting(port: int, pairs: list[list[Visitor]], reference: Reference) -> Iterator[Outcome]:
-    """Have all visitors ask, each pair in a thread of its own; what came of it is there at the end."""
+def visiting(site: Site, pairs: list[list[Visitor]], turn: int = 0) -> Iterator[Outcome]:
+    """Have all visitors ask, each pair in a thread of its own; what came of it is there at the end.
+
+    In one turn they ask for the same pages, whatever the site.
+    """
     stop, total = threading.Event(), Outcome()
-    clients = [Client(port, seed, pair, reference, total.workers) for seed, pair in enumerate(pairs)]
+    clients = [
+        Client(site, turn * len(pairs) + number, pair, total.workers) for number, pair in enumerate(pairs)
+    ]
     threads = [threading.Thread(target=client.visit, args=[stop]) for client in clients]
     began = time.perf_counter()
     for thread in threads:
@@ -251,9 +273,6 @@ def visiting(port: int, pairs: list[list[Visitor]], reference: Reference) -> Ite
         stop.set()
         for thread in threads:
             thread.join()
+    for client in clients:
+        total.add(client.outcome)
     total.seconds = time.perf_counter() - began
-    for outcome in (client.outcome for client in clients):
-        total.times += outcome.times
-        total.failures += outcome.failures
-        total.wrong += outcome.wrong
-        total.sent_again += outcome.sent_again

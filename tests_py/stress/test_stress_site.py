@@ -48,7 +48,7 @@ def test_no_request_fails():
     done = run("django_demo.py", "--seconds", "1", "--only", "ours")
     assert 0 == done.returncode, done.stdout
     time = r"[\d.e+]+ (?:s|ms|us)"
-    row = rf"^ +(\w+) +[\d,]+ +{time} +{time} +{time} +(\d+)$"
+    row = rf"^ +(\w+) +[\d,]+ +[\d,]+ +{time} +{time} +{time} +(\d+)$"
     assert [("none", "0"), ("ours", "0")] == re.findall(row, done.stdout, re.MULTILINE)
     disturbed = r"^ours, while (\w+) .*\n  [\d,]+ requests, (\d+) failed.*\n  (\d+) workers answered"
     reloads, outage = re.findall(disturbed, done.stdout, re.MULTILINE)
@@ -76,7 +76,7 @@ def test_no_request_fails():
         pytest.param(
             "path.startswith('/tea/')",
             "status=500",
-            r"^ +failed: /tea/\d+/: status 500$(.*\n)+^Every page .* and [1-9]\d* requests failed",
+            r"^  failed: /tea/\d+/: status 500$(.*\n)+^Every page .* and [1-9]\d* requests failed",
             id="a request fails",
         ),
     ],

@@ -14,7 +14,7 @@ except ImportError:  # quickcache 0.5.4, which `make demo-django` compares with
 
 MINUTES = 60
 # In `default` for `timeout`, and in the memory of each worker, `locmem`, for `memoize_timeout` seconds.
-quickcache = get_django_quickcache(timeout=10 * MINUTES, memoize_timeout=10)
+quickcache = get_django_quickcache(timeout=10 * MINUTES, memoize_timeout=30)
 
 
 @watched
@@ -60,7 +60,7 @@ def bought_with(product_id: int) -> list[int]:
 
 
 @watched
-@quickcache(["region"], timeout=60 * MINUTES, memoize_timeout=30)
+@quickcache(["region"], timeout=60 * MINUTES, memoize_timeout=60)
 def sales(region: str) -> list[dict[str, Any]]:
     """The report of a region: slow, and much looked at."""
     return work.sales(region)
