@@ -32,21 +32,21 @@ def run(package: dict[str, Any], backend: Backend, top: Path) -> Outcomes:
 
 
 def run_with(package: dict[str, Any], backend: Backend, top: Path, server: Server | None) -> Outcomes:
+    left_out = package.get("left_out", []) + ([] if server else package.get("needs_server", []))
     report = top / "ecosystem-report.xml"
     paths = [str(INSIDE), str(top / package.get("path", "."))]
     env = {
         **{name: value for name, value in os.environ.items() if name not in THEIRS},
         "PYTHONPATH": os.pathsep.join(paths),
         "ECOSYSTEM_PACKAGE": package["name"],
+        "ECOSYSTEM_LEFT_OUT": "\n".join(left_out),
         "ECOSYSTEM_BACKEND": package.get("locmem", LOCMEM) if backend.path == LOCMEM else backend.path,
         **({"ECOSYSTEM_SERVER": server.url} if server else {}),
         **({"DJANGO_SETTINGS_MODULE": "ecosystem_settings"} if not package.get("configures_itself") else {}),
     }
-    left_out = package.get("left_out", []) + ([] if server else package.get("needs_server", []))
     command = [
-        *(sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-o", "addopts="),
-        *("-o", "junit_family=xunit2", f"--junitxml={report}"),
-        *(f"--deselect={test}" for test in left_out),
+        *(sys.executable, "-m", "pytest", "--quiet", "-p", "ecosystem_plugin", "-p", "no:cacheprovider"),
+        *("-o", "addopts=", "-o", "junit_family=xunit2", f"--junitxml={report}"),
         *package["tests"],
     ]
     ended = subprocess.run(

@@ -51,4 +51,18 @@ def unpack(package: dict[str, Any], archive: Path, folder: Path) -> Path:
         if replacement["old"] not in text:
             raise ChangedSourceError(f"{replacement['file']} has no {replacement['old']!r} to replace")
         file.write_text(text.replace(replacement["old"], replacement["new"]), encoding="utf-8")
+    if not any(map(configures_pytest, top.iterdir())):
+        # Or pytest would go by the next file above: that of this checkout.
+        (top / "pytest.ini").touch()
     return top
+
+
+def configures_pytest(file: Path) -> bool:
+    """Whether pytest goes by this file."""
+    names = {"pytest.ini", ".pytest.ini", "pytest.toml", "pyproject.toml", "setup.cfg", "tox.ini"}
+    if file.name not in names:
+        return False
+    sections = ("[pytest]", "[tool:pytest]", "[tool.pytest]", "[tool.pytest.ini_options]")
+    return "pytest." in file.name or any(
+        line.startswith(sections) for line in file.read_text(encoding="utf-8").splitlines()
+    )
