@@ -34,10 +34,9 @@ def run(package: dict[str, Any], backend: Backend, top: Path) -> Outcomes:
 def run_with(package: dict[str, Any], backend: Backend, top: Path, server: Server | None) -> Outcomes:
     left_out = package.get("left_out", []) + ([] if server else package.get("needs_server", []))
     report = top / "ecosystem-report.xml"
-    paths = [str(INSIDE), str(top / package.get("path", "."))]
     env = {
         **{name: value for name, value in os.environ.items() if name not in THEIRS},
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join([str(INSIDE), str(top)]),
         "ECOSYSTEM_PACKAGE": package["name"],
         "ECOSYSTEM_LEFT_OUT": "\n".join(left_out),
         "ECOSYSTEM_BACKEND": package.get("locmem", LOCMEM) if backend.path == LOCMEM else backend.path,
