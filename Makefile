@@ -6,7 +6,7 @@
 # or names packages: `make django-ecosystem ARGS="django-axes wagtail"`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-instructions bench-docs soak clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-django bench-instructions bench-docs soak clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -88,10 +88,13 @@ bench-quick: ## the same in about a minute: only what the targets need
 bench-redis: ## time RedisCache and its peers against each other, with a server of its own
 	$(dev)
 
+bench-django: ## time the backends for CACHES and their peers through Django, with a server of its own
+	$(dev)
+
 bench-instructions: ## count the instructions of a hit; fails if there are more than recorded
 	$(dev)
 
-bench-docs: ## make pages in docs/ of the last results of `make bench` and `make bench-redis`
+bench-docs: ## make pages in docs/ of the last results of `make bench`, `bench-redis` and `bench-django`
 	$(dev)
 
 soak: ## everything at once for MINUTES (10), on the interpreter PYTHON: wrong values, memory growth

@@ -39,6 +39,14 @@ SUBJECTS = {
         "While eight threads ask for dicts: how many commands the server found in one read of a socket.",
     ),
     "many": ("A hundred values at once", "get_many with 100 keys of dicts."),
+    "alias": (
+        "A get through Django",
+        "`cache.get(key)` of a backend, with `cache = caches[alias]` held; and `get_many` of a hundred keys.",
+    ),
+    "decorated": (
+        "Hits of decorated functions",
+        "One call again and again of a function decorated by `get_django_quickcache`, with a memory above.",
+    ),
     "story": (
         "16,159 calls",
         "The calls of one function, and all values in Redis already but none in memory.",

@@ -89,7 +89,27 @@ values are in Redis before, and none in memory. The values here are small: of la
 which is alike for all. django-redis is its `get` alone, with a key made by hand.
 """
 
-INTRODUCTIONS = {"memory": OF_MEMORY, "redis": OF_REDIS}
+OF_DJANGO = """# Benchmarks through Django
+
+What a cache costs in a project of Django's is what `caches[alias].get(key)` takes, with the key that Django
+makes of it, and what a decorated function takes over two aliases. This page shows what was measured, on what,
+and what was meant to be reached. It is made by `make bench-django` and `make bench-docs`; do not edit it.
+[Benchmarks with Redis](benchmarks-redis.md) says how the server was asked, and what is in its figures.
+
+## How it was measured
+
+All backends of a table were in `CACHES` of one process, and ran in turn: in each round each took one sample,
+of 25 ms or more, in another order each time and without garbage collections. A figure is the median of all
+rounds. A ratio is taken within each round, and the median of the ratios counts. Answers were checked before;
+the server counted its hits in each sample.
+
+The value is a dict of four, which is 88 bytes in pickle. Each backend has the options of its documentation,
+but django-vcache pickles as the others do and does not compress. Decorated functions are those of
+`get_django_quickcache(timeout=300, memoize_timeout=100)`: ours over our two backends, and over Django's; and
+quickcache 0.5.4's over Django's LocMemCache and RedisCache, of which a hit asks the first alone.
+"""
+
+INTRODUCTIONS = {"memory": OF_MEMORY, "redis": OF_REDIS, "django": OF_DJANGO}
 
 
 def main(files: Iterable[str]) -> int:

@@ -1,13 +1,15 @@
-"""Benchmarks that are run, judged and shown together: of caches in memory, and of caches at a server."""
+"""Benchmarks that are run, judged and shown together: of caches in memory, at a server, and behind Django."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from benches import connecting, contenders, preparing
+from benches.contenders import aliases
+from benches.django_targets import DJANGO_TARGETS
 from benches.remote_targets import REMOTE_TARGETS
 from benches.result import Race
-from benches.scenarios import REMOTE_SCENARIOS, SCENARIOS
+from benches.scenarios import DJANGO_SCENARIOS, REMOTE_SCENARIOS, SCENARIOS
 from benches.targets import TARGETS, Target
 from benches.timing import Plan
 
@@ -24,5 +26,6 @@ class Suite:
 
 SUITES = {
     "memory": Suite(contenders.load, preparing.check_lives, SCENARIOS, TARGETS),
+    "django": Suite(aliases.load, aliases.check_lives, DJANGO_SCENARIOS, DJANGO_TARGETS),
     "redis": Suite(contenders.load_remote, connecting.check_lives, REMOTE_SCENARIOS, REMOTE_TARGETS),
 }

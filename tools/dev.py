@@ -671,15 +671,18 @@ def bench_redis(*arguments: str) -> None:
     bench("--suite", "redis", *arguments)
 
 
+def bench_django(*arguments: str) -> None:
+    bench("--suite", "django", *arguments)
+
+
 def bench_instructions(*arguments: str) -> None:
     in_bench("benches.instructions", *arguments)
 
 
 def bench_docs(*arguments: str) -> None:
     python = environment("charts", preferred(), "charts")
-    full = [
-        file for file in (BUILD / "bench").glob("*.json") if re.fullmatch(r"3\.\d+t?(-redis)?", file.stem)
-    ]
+    name = re.compile(r"3\.\d+t?(-redis|-django)?")
+    full = [file for file in (BUILD / "bench").glob("*.json") if name.fullmatch(file.stem)]
     run(python, "-m", "benches.page", *(arguments or sorted(full)))
 
 
@@ -711,6 +714,7 @@ COMMANDS = {
     "bench": bench,
     "bench-quick": bench_quick,
     "bench-redis": bench_redis,
+    "bench-django": bench_django,
     "bench-instructions": bench_instructions,
     "bench-docs": bench_docs,
     "clean": clean,

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 
 from benches.contender import Contender, Remote
+from benches.contenders.aliases import Backend
 from benches.result import Race
 from benches.scenarios import (
     arguments,
+    django_aliases,
     hot,
     latency,
     memory,
@@ -40,5 +42,9 @@ REMOTE_SCENARIOS: dict[str, RemoteScenario] = {
     "remote_story": remote_story.races,
 }
 
+DJANGO_SCENARIOS: dict[str, Callable[[Plan, list[Backend]], Iterator[Race]]] = {
+    "django_aliases": django_aliases.races,
+}
+
 # Those that would measure something else on a single processor.
-NEED_PROCESSORS = {"threads", *REMOTE_SCENARIOS}
+NEED_PROCESSORS = {"threads", *REMOTE_SCENARIOS, *DJANGO_SCENARIOS}
