@@ -198,6 +198,31 @@ fn small_bounds_are_kept_to() {
 }
 
 #[test]
+fn reads_that_have_swept_all_slots_rest_for_a_second() {
+    let (tier, clock) = tier(100);
+    let short_lived = Arc::new(());
+    let life = Duration::from_millis(100);
+    for number in 0..3 {
+        // Writes leave the sweep somewhere in a round.
+        put(&tier, number, Arc::default(), Timeout::after(MINUTE));
+    }
+    put(
+        &tier,
+        "short",
+        Arc::clone(&short_lived),
+        Timeout::after(life),
+    );
+    let read = || (0..50).for_each(|_| drop(value(&tier, 0)));
+    read();
+    clock.advance(5 * life);
+    read();
+    assert_eq!(2, Arc::strong_count(&short_lived));
+    clock.advance(6 * life);
+    read();
+    assert_eq!(1, Arc::strong_count(&short_lived));
+}
+
+#[test]
 fn between_its_housekeeping_the_bound_is_exceeded_by_little() {
     let (tier, _) = tier(1_000);
     let alive = Arc::new(());

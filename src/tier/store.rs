@@ -102,6 +102,7 @@ impl<V> Store<V> {
         if slab.mortal() == 0 || now.is_some_and(rests) {
             return expired;
         }
+        let rests_after_a_round = now.is_some();
         let now = now.unwrap_or_else(clock);
         for _ in 0..slots.min(slab.len()) {
             if sweeper.left == 0 {
@@ -119,6 +120,9 @@ impl<V> Store<V> {
                 0
             };
             sweeper.left -= 1;
+            if sweeper.left == 0 && rests_after_a_round {
+                break;
+            }
         }
         expired
     }
