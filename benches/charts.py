@@ -80,9 +80,9 @@ CHARTS = [
     Chart("many", "get_many of a hundred dicts, TCP", "many/TCP", logarithmic=False),
     Chart("reads", "Commands per read of the server, eight threads, TCP", "reads/TCP", logarithmic=False),
     Chart("story", "16,159 calls", "story"),
-    Chart("alias-memory", "A get of a dict through Django, memory", "alias/memory", logarithmic=False),
+    Chart("alias-memory", "A get of a dict through Django, memory", "alias/memory dict", logarithmic=False),
     Chart("alias-server", "A get of a dict through Django, a server", "alias/server", logarithmic=False),
-    Chart("decorated", "A hit of a decorated function, by an int", "decorated/int"),
+    Chart("decorated", "A hit of a decorated function, an int", "decorated/int"),
 ]
 
 

@@ -12,12 +12,16 @@ from benches.preparing import WrongAnswerError
 from benches.result import Race
 from benches.scenarios.remote_hits import microseconds
 from benches.server import Server, serving
-from benches.subjects import computed, small_dict
+from benches.subjects import computed, of_one, small_dict
 from benches.timing import Plan, interleaved
 
 KEYS = 100
 LIVES: dict[str, Any] = {"timeout": 300, "memoize_timeout": 100}  # seconds that no sample outlasts
-ARGUMENTS = {"int": ("an int", 4_321), "str16": ("a str of 16", "sixteen-letters.")}
+# What is cached by an int, and what it is called.
+SUBJECTS: dict[str, tuple[str, Callable[[int], Any]]] = {
+    "int": ("an int", of_one),
+    "dict": ("a dict of four", lambda x: small_dict(str(x))),
+}
 
 
 def races(plan: Plan, backends: list[Backend]) -> Iterator[Race]:
@@ -25,10 +29,12 @@ def races(plan: Plan, backends: list[Backend]) -> Iterator[Race]:
         for backend in backends:
             check(backend, caches[backend.alias], server)
         remote = {one.name: caches[one.alias] for one in backends if one.is_remote}
-        yield of_memory(plan, {one.name: caches[one.alias] for one in backends if not one.is_remote})
+        local = {one.name: caches[one.alias] for one in backends if not one.is_remote}
+        yield of_memory(plan, local, "int")
+        yield of_memory(plan, local, "dict")
         yield of_server(plan, remote, server)
         yield many_of_server(plan, remote, server)
-        for kind in list(ARGUMENTS)[: 1 if plan.quick else None]:
+        for kind in SUBJECTS:
             yield decorated(plan, kind)
 
 
@@ -42,12 +48,12 @@ def check(backend: Backend, cache: Any, server: Server) -> None:
     expect(backend.name, "what the server has forgotten", cache.get("dict"), expected)
 
 
-def of_memory(plan: Plan, caches: Mapping[str, Any]) -> Race:
-    title, value = VALUES["dict"]
+def of_memory(plan: Plan, caches: Mapping[str, Any], kind: str) -> Race:
+    title, value = {**VALUES, "int": ("an int", 4_321)}[kind]
     for cache in caches.values():
         cache.set("one", value)
     samples = {name: timed("cache.get('one')", {"cache": cache}) for name, cache in caches.items()}
-    return Race("alias/memory", f"{title}, memory", "us", microseconds(interleaved(samples, plan)))
+    return Race(f"alias/memory {kind}", f"{title}, memory", "us", microseconds(interleaved(samples, plan)))
 
 
 def of_server(plan: Plan, caches: Mapping[str, Any], server: Server) -> Race:
@@ -72,21 +78,21 @@ def many_of_server(plan: Plan, caches: Mapping[str, Any], server: Server) -> Rac
     return Race("alias/many", f"{title}, a hundred at once, server", "us", taken)
 
 
-def of_one(x: object) -> Any:
-    return small_dict(str(x))
-
-
 def decorated(plan: Plan, kind: str) -> Race:
     """A hit of a function that each library has decorated in its own way for Django."""
-    title, argument = ARGUMENTS[kind]
-    samples, left_out = {}, {}
+    title, plain = SUBJECTS[kind]
+    argument, samples, left_out = 4_321, {}, {}
+
+    def subject(x: int) -> Any:
+        return plain(x)
+
     for name, way in WAYS.items():
         try:
-            function = way()(["x"])(of_one)
+            function = way()(["x"])(subject)
         except AbsentError as error:
             left_out[name] = str(error)
             continue
-        expected = of_one(argument)
+        expected = subject(argument)
         expect(name, "a call", function(argument), expected)
         before = computed[0]
         expect(name, "a hit", function(argument), expected)
@@ -94,7 +100,7 @@ def decorated(plan: Plan, kind: str) -> Race:
             raise WrongAnswerError(f"{name}: the second call was no hit")
         samples[name] = timed("function(x)", {"function": function, "x": argument})
     taken = microseconds(interleaved(samples, plan))
-    return Race(f"decorated/{kind}", f"{VALUES['dict'][0]}, by {title}", "us", taken, left_out)
+    return Race(f"decorated/{kind}", title, "us", taken, left_out)
 
 
 def ours(**options: Any) -> Any:

@@ -131,8 +131,9 @@ impl<'py> Aliased<'py> {
     /// The key as Django makes it.
     pub(super) fn key(&self, text: &[u8]) -> PyResult<Text> {
         let py = self.given.py();
-        if let Some(text) = self.backend.get().usual_text(py, text) {
-            return Ok(text);
+        let mut usual = Text::new();
+        if self.backend.get().write_usual_text(py, text, &mut usual) {
+            return Ok(usual);
         }
         let name = intern!(py, "make_and_validate_key");
         let made = self.given.call_method1(name, (key::unpacked(py, text)?,))?;

@@ -172,7 +172,8 @@ impl Backend {
         version: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        if let Some(text) = slf.get().usual_key(py, key, version) {
+        let mut text = Text::new();
+        if slf.get().write_usual(py, key, version, &mut text) {
             return Ok(PyString::from_bytes(py, &text)?.into_any());
         }
         let options = PyDict::new(py);
@@ -191,11 +192,11 @@ impl Backend {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
         let cache = slf.get().opened(py)?;
-        let usual = slf.get().usual_key(py, key, version);
-        let (text, made) = match usual {
-            Some(text) => (text, None),
-            None => asked_for(slf, key, version)?,
-        };
+        let mut text = Text::new();
+        let mut made = None;
+        if !slf.get().write_usual(py, key, version, &mut text) {
+            made = Some(asked_for(slf, key, version, &mut text)?);
+        }
         let found = if MEMORY_CACHE.holds_for(cache) {
             let cache = cache.cast::<MemoryCache>()?.get();
             let found = cache.fetch(py, &PackedKey::pack(&text))?;
@@ -279,24 +280,23 @@ impl Backend {
         is_printable(&head).then(|| head.into_boxed_slice())
     }
 
-    /// The key in full, in UTF-8; None for one of which others have a say, or Django has something to say.
-    fn usual_key(
+    /// Write the key in full, in UTF-8. False for one of which others have a say, or Django has something to say.
+    #[inline]
+    fn write_usual(
         &self,
         py: Python<'_>,
         key: &Bound<'_, PyAny>,
         version: Option<&Bound<'_, PyAny>>,
-    ) -> Option<Text> {
-        if version.is_some() || self.makes_keys_its_own_way() {
-            return None;
+        text: &mut Text,
+    ) -> bool {
+        if version.is_some() {
+            return false;
         }
         // With lone surrogates it has no UTF-8.
-        let key = key.cast_exact::<PyString>().ok()?.to_str().ok()?;
-        self.usual_text(py, key.as_bytes())
-    }
-
-    /// Where the cache lies.
-    pub(super) fn address(&self) -> usize {
-        self.cache.get().map_or(0, |cache| cache.as_ptr().addr())
+        key.cast_exact::<PyString>().is_ok_and(|key| {
+            key.to_str()
+                .is_ok_and(|key| self.write_usual_text(py, key.as_bytes(), text))
+        })
     }
 
     fn makes_keys_its_own_way(&self) -> bool {
@@ -304,16 +304,26 @@ impl Backend {
     }
 
     /// The same for a text.
-    pub(super) fn usual_text(&self, py: Python<'_>, key: &[u8]) -> Option<Text> {
-        let head = |keys: &mut Arc<Keys>| {
+    #[inline]
+    pub(super) fn write_usual_text(&self, py: Python<'_>, key: &[u8], text: &mut Text) -> bool {
+        if self.makes_keys_its_own_way() {
+            return false;
+        }
+        let has_head = self.keys.with(py, |keys| {
             let head = keys.head.as_deref()?;
-            let mut text = Text::with_capacity(head.len() + key.len());
             text.extend_from_slice(head);
-            Some(text)
-        };
-        let mut text = self.keys.with(py, head).flatten()?;
+            Some(())
+        });
+        if has_head.flatten().is_none() || text.len() + key.len() > LONGEST || !is_printable(key) {
+            return false;
+        }
         text.extend_from_slice(key);
-        (text.len() <= LONGEST && is_printable(key)).then_some(text)
+        true
+    }
+
+    /// Where the cache lies.
+    pub(super) fn address(&self) -> usize {
+        self.cache.get().map_or(0, |cache| cache.as_ptr().addr())
     }
 
     /// What goes before each key, if nothing but text has a say in it.
@@ -350,18 +360,20 @@ impl Store {
     }
 }
 
-/// The key as the class makes it, in UTF-8 and as it is.
+/// The key as the class makes it; its text is written, in UTF-8.
 fn asked_for<'py>(
     backend: &Bound<'py, Backend>,
     key: &Bound<'py, PyAny>,
     version: Option<&Bound<'py, PyAny>>,
-) -> PyResult<(Text, Option<Bound<'py, PyAny>>)> {
+    text: &mut Text,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = backend.py();
     let options = PyDict::new(py);
     options.set_item(intern!(py, "version"), version)?;
     let name = intern!(py, "make_and_validate_key");
     let made = backend.call_method(name, (key,), Some(&options))?;
-    Ok((key::with_text(&made, Text::from_slice)?, Some(made)))
+    *text = key::with_text(&made, Text::from_slice)?;
+    Ok(made)
 }
 
 fn part(py: Python<'_>, name: &str, part: Option<&Py<PyAny>>) -> PyResult<Py<PyAny>> {
