@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _caches: dict[tuple[str, str], Any] = {}
 _making = threading.Lock()
 
-_TICK = 0.001  # seconds of a server's clock
 
 
 def _shared(kind: str, location: object, params: dict[str, Any], make: Callable[[], Any]) -> Any:
@@ -208,14 +207,8 @@ class _OnServer(_Backend):
 
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int | None:
         """Seconds, as Django's RedisCache has it."""
-        life = super()._life(timeout)
+        life = self._life(timeout)
         return None if life is None else max(0, int(life))
-
-    def _life(self, timeout: Any) -> Any:
-        # A server counts whole milliseconds, and still has a value in the last one. One less, so that none is
-        # late: of those asked for after a sleep of exactly their timeout, two thirds were still there.
-        seconds = _native._seconds_of(super()._life(timeout))
-        return seconds if seconds is None or seconds <= _TICK else seconds - _TICK / 2
 
 
 class RedisCache(_OnServer):
