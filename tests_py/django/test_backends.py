@@ -249,6 +249,24 @@ class TestMemoryOptions:
         ):
             caches["default"]
 
+    @pytest.mark.parametrize(
+        ("kind", "location", "options", "said"),
+        [
+            ("MemoryCache", "", {"MAX_ENTRIES": "many"}, "MAX_ENTRIES is a number of entries, not 'many'"),
+            ("RedisCache", 5, {}, "LOCATION is a URL such as redis://.* not 5"),
+            ("RedisCache", "", {}, "LOCATION is a URL such as redis://.* not ''"),
+            ("RedisCache", [], {}, "LOCATION is a URL"),
+            ("RedisCache", "redis://h", {"dead_line": 1}, "no option 'dead_line'; accepted .* deadline.* db"),
+            ("RedisCache", "redis://h", {"CLIENT_CLASS": "x"}, "leave it out: there is one client"),
+            ("TieredCache", "redis://h", {"SOCKET_TIMEOUT": 5}, "SOCKET_TIMEOUT.* deadline, in seconds"),
+            ("TieredCache", "", {"TIERS": "a"}, r"TIERS'\] is a list of two aliases, not 'a'"),
+        ],
+    )
+    def test_of_what_is_wrong_the_message_helps(self, kind, location, options, said):
+        one = {"BACKEND": f"quickcache.django.{kind}", "LOCATION": location, "OPTIONS": options}
+        with in_settings(default=one), pytest.raises(ImproperlyConfigured, match=said):
+            caches["default"]
+
     def test_what_was_just_written_is_never_refused(self):
         with in_settings(default=config("MemoryCache", "lru", options={"MAX_ENTRIES": 10})):
             cache = caches["default"]

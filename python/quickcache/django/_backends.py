@@ -29,7 +29,6 @@ _caches: dict[tuple[str, str], Any] = {}
 _making = threading.Lock()
 
 
-
 def _shared(kind: str, location: object, params: dict[str, Any], make: Callable[[], Any]) -> Any:
     options = sorted((params.get("OPTIONS") or {}).items())
     key = kind, repr((location, params.get("max_entries"), options))
@@ -261,7 +260,9 @@ def _like(memory: Any) -> Any:
     )
 
 
-def _of_aliases(aliases: Iterable[str]) -> list[Any]:
+def _of_aliases(aliases: Any) -> list[Any]:
+    if not isinstance(aliases, (list, tuple)):
+        raise ImproperlyConfigured(f"OPTIONS['TIERS'] is a list of two aliases, not {aliases!r}")
     tiers = [caches[alias] for alias in aliases]
     kinds = [type(tier) for tier in tiers]
     if kinds != [MemoryCache, RedisCache]:

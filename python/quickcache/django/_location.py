@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -25,6 +26,29 @@ _IGNORED = {
     *_MEMORY,
 }
 _LOGIN = ("username", "password", "db")
+# What django-redis and django-vcache call what is here, or is not needed.
+_ELSEWHERE = {
+    "CLIENT_CLASS": "leave it out: there is one client",
+    "SOCKET_TIMEOUT": "deadline, in seconds for a whole operation",
+    "SOCKET_CONNECT_TIMEOUT": "deadline, in seconds for a whole operation",
+    "CONNECTION_POOL_CLASS": "leave it out: there is one pool for each process",
+    "CONNECTION_POOL_KWARGS": "leave it out: there is one pool for each process",
+    "CONNECTION_POOL_CLASS_KWARGS": "leave it out: there is one pool for each process",
+    "CONNECTION_FACTORY": "leave it out; sentinels are named in LOCATION",
+    "SENTINELS": "name them in LOCATION: redis+sentinel://host:port,host:port/service/db",
+    "REDIS_CLIENT_CLASS": "leave it out; a cluster is named in LOCATION: redis+cluster://host:port",
+    "PARSER_CLASS": "leave it out",
+    "PICKLE_VERSION": "leave it out: it is protocol 5",
+    "PASSWORD": "password",
+    "USERNAME": "username",
+    "DB": "db",
+    "SERIALIZER": "serializer: 'pickle', 'json', 'msgpack', or a class or its path",
+    "COMPRESSOR": "compression: 'zstd' or 'lz4', which django-redis cannot read",
+    "COMPRESS_MIN_LEN": "compress_above, in bytes",
+    "COMPRESS_MIN_LENGTH": "compress_above, in bytes",
+    "IGNORE_EXCEPTIONS": "on_error: 'miss', as it is if left out, or 'raise'",
+    "REVERSE_KEY_FUNCTION": "leave it out",
+}
 
 
 def refuse_unknown(options: dict[str, Any]) -> None:
@@ -43,13 +67,22 @@ def memory_options(params: dict[str, Any]) -> dict[str, Any]:
     found = {"policy": "lru", **{name: options[name] for name in _MEMORY if name in options}}
     most = params.get("max_entries", options.get("MAX_ENTRIES"))
     if most is not None:
-        found["max_entries"] = max(int(most), 1)
+        try:
+            found["max_entries"] = max(int(most), 1)
+        except (TypeError, ValueError):
+            raise ImproperlyConfigured(f"MAX_ENTRIES is a number of entries, not {most!r}") from None
     return found
 
 
 def redis_arguments(location: str | list[str], params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """The URLs and the other arguments of a RedisCache."""
     options = dict(params.get("OPTIONS") or {})
+    _refuse_unknown_to_redis(options)
+    urls = [location] if isinstance(location, str) else location
+    if not (isinstance(urls, (list, tuple)) and urls and all(isinstance(url, str) and url for url in urls)):
+        raise ImproperlyConfigured(
+            f"LOCATION is a URL such as redis://127.0.0.1:6379, or a list of URLs, not {location!r}"
+        )
     # Several URLs in one text, of which each may name several servers.
     urls = re.split(r"[;,]\s*(?=[\w+]+://)", location) if isinstance(location, str) else list(location)
     urls = [_with_login(url, options) for url in urls]
@@ -64,6 +97,19 @@ def redis_arguments(location: str | list[str], params: dict[str, Any]) -> tuple[
     if serializer is not None:
         arguments["serializer"] = serializer
     return urls, arguments
+
+
+def _refuse_unknown_to_redis(options: dict[str, Any]) -> None:
+    accepted = [name for name in inspect.signature(_native.RedisCache).parameters if name != "url"]
+    for name in options:
+        if name in accepted or name in _IGNORED or name in _LOGIN:
+            continue
+        if name in _ELSEWHERE:
+            raise ImproperlyConfigured(f"OPTIONS has {name!r}, unknown here: {_ELSEWHERE[name]}")
+        raise ImproperlyConfigured(
+            f"there is no option {name!r}; accepted in OPTIONS are {', '.join([*accepted, *_LOGIN])}, "
+            f"and for a TieredCache memoize_timeout, TIERS, MAX_ENTRIES, {', '.join(_MEMORY)}"
+        )
 
 
 def _with_login(url: str, options: dict[str, Any]) -> str:
