@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benches.connecting import VALUES, Watched, expect
+from benches.contender import Subject
 from benches.contenders import AbsentError
 from benches.contenders.aliases import Backend, configured
 from benches.loop import timed
@@ -17,10 +18,9 @@ from benches.timing import Plan, interleaved
 
 KEYS = 100
 LIVES: dict[str, Any] = {"timeout": 300, "memoize_timeout": 100}  # seconds that no sample outlasts
-# What is cached by an int, and what it is called.
-SUBJECTS: dict[str, tuple[str, Callable[[int], Any]]] = {
-    "int": ("an int", of_one),
-    "dict": ("a dict of four", lambda x: small_dict(str(x))),
+SUBJECTS: dict[str, tuple[str, Subject, int | str]] = {
+    "int": ("an int, by an int", Subject(of_one, ("x",)), 4_321),
+    "dict": ("a dict of four, by a str of 16", Subject(small_dict, ("key",)), "sixteen-letters."),
 }
 
 
@@ -80,19 +80,15 @@ def many_of_server(plan: Plan, caches: Mapping[str, Any], server: Server) -> Rac
 
 def decorated(plan: Plan, kind: str) -> Race:
     """A hit of a function that each library has decorated in its own way for Django."""
-    title, plain = SUBJECTS[kind]
-    argument, samples, left_out = 4_321, {}, {}
-
-    def subject(x: int) -> Any:
-        return plain(x)
-
+    title, subject, argument = SUBJECTS[kind]
+    samples, left_out = {}, {}
     for name, way in WAYS.items():
         try:
-            function = way()(["x"])(subject)
+            function = way()(list(subject.vary_on))(subject.function)
         except AbsentError as error:
             left_out[name] = str(error)
             continue
-        expected = subject(argument)
+        expected = subject.function(argument)
         expect(name, "a call", function(argument), expected)
         before = computed[0]
         expect(name, "a hit", function(argument), expected)
