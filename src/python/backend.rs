@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::alias::Apart;
-use super::guard::{DJANGO_BACKEND, MEMORY_CACHE, REDIS_CACHE};
+use super::guard::DJANGO_BACKEND;
 use super::memory_cache::MemoryCache;
 use super::naming::Text;
 use super::raw::attached::Attached;
@@ -191,27 +191,30 @@ impl Backend {
         version: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        let cache = slf.get().opened(py)?;
         let mut text = Text::new();
         let mut made = None;
         if !slf.get().write_usual(py, key, version, &mut text) {
             made = Some(asked_for(slf, key, version, &mut text)?);
         }
-        let found = if MEMORY_CACHE.holds_for(cache) {
-            let cache = cache.cast::<MemoryCache>()?.get();
-            let found = cache.fetch(py, &PackedKey::pack(&text))?;
-            found.map(|found| found.value)
-        } else if REDIS_CACHE.holds_for(cache) {
-            let cache = cache.cast::<RedisCache>()?.get();
-            let found = cache.fetch(py, &cache.full(&text), false)?;
-            found.map(|found| found.value)
-        } else {
-            let made = match made {
-                Some(made) => made,
-                None => PyString::from_bytes(py, &text)?.into_any(),
-            };
-            let default = default.unwrap_or_else(|| py.None().into_bound(py));
-            return tiered::get_in_order(cache, &made, default).map(Some);
+        let found = match slf.get().store() {
+            Some(Store::Memory(cache)) => {
+                let found = cache.get().fetch(py, &PackedKey::pack(&text))?;
+                found.map(|found| found.value)
+            }
+            Some(Store::Redis(cache)) => {
+                let cache = cache.get();
+                let found = cache.fetch(py, &cache.full(&text), false)?;
+                found.map(|found| found.value)
+            }
+            Some(Store::Tiers(..)) | None => {
+                let made = match made {
+                    Some(made) => made,
+                    None => PyString::from_bytes(py, &text)?.into_any(),
+                };
+                let default = default.unwrap_or_else(|| py.None().into_bound(py));
+                let cache = slf.get().opened(py)?;
+                return tiered::get_in_order(cache, &made, default).map(Some);
+            }
         };
         Ok(found.or(default))
     }
@@ -220,6 +223,15 @@ impl Backend {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.cache.get())?;
         visit.call(self.usual.get())?;
+        match self.store() {
+            Some(Store::Memory(cache)) => visit.call(cache)?,
+            Some(Store::Redis(cache)) => visit.call(cache)?,
+            Some(Store::Tiers(upper, _, lower)) => {
+                visit.call(upper)?;
+                visit.call(lower)?;
+            }
+            None => {}
+        }
         let visited = self.keys.try_with(|keys| {
             visit.call(&keys.prefix)?;
             visit.call(&keys.version)?;
