@@ -8,7 +8,9 @@ import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 
+import django
 import pytest
+from django.conf import settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -19,6 +21,17 @@ def pytest_configure():
     threshold = os.environ.get("QUICKCACHE_GC_THRESHOLD")
     if threshold:
         gc.set_threshold(int(threshold))
+    configure_django()
+
+
+def configure_django():
+    """Settings that tests override: before any module has others, which are for all of a process."""
+    in_memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    settings.configure(
+        DATABASES={"default": in_memory, "other": in_memory},
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+    )
+    django.setup()
 
 
 # The program ends by itself with every thread's traceback on stderr if it hangs. Ctrl-C is for it even

@@ -81,11 +81,14 @@ impl Options {
     /// Whether more is held than the bounds and the writes that moka has not yet seen account for.
     pub(super) fn exceeded(&self, entries: usize, bytes: u64) -> bool {
         let over = |held: u64, most: Option<u64>, slack: u64| {
-            // Small bounds are kept to, as those of tests are.
             most.is_some_and(|most| {
-                held > most
-                    .saturating_add(most / 32)
-                    .saturating_add(slack.min(most / 8))
+                // Small bounds are kept to, as those of tests are; but where a fresh key may be refused, it
+                // has this while to be asked for.
+                let slack = match self.policy {
+                    Policy::Lru => slack.min(most / 8),
+                    Policy::TinyLfu => slack,
+                };
+                held > most.saturating_add(most / 32).saturating_add(slack)
             })
         };
         over(entries as u64, self.max_entries, 64) || over(bytes, self.max_bytes, 64 * 1024)
