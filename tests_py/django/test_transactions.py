@@ -1,9 +1,12 @@
 """Clears that wait for the commit: others do not see what may be rolled back, and the transaction does."""
 
 import gc
+import sys
 import threading
 import unittest
+import weakref
 from contextlib import contextmanager
+from unittest import mock
 
 import pytest
 from django import test
@@ -11,10 +14,56 @@ from django.core.cache import caches
 from django.db import connections, transaction
 from django_settings import config, in_settings
 
-from quickcache.django import get_django_quickcache
-from quickcache.django._transactions import _waiting
+from quickcache.django import _transactions, get_django_quickcache
 
 quickcache = get_django_quickcache(timeout=300, memoize_timeout=100)
+
+
+FORK = """
+    import os, threading, warnings
+    import django
+    from django.conf import settings
+    memory = {"BACKEND": "quickcache.django.MemoryCache"}
+    settings.configure(
+        CACHES={"default": memory, "locmem": memory},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    )
+    django.setup()
+    from django.db import connections, transaction
+    from quickcache.django import _transactions, get_django_quickcache
+
+    @get_django_quickcache(timeout=300, memoize_timeout=10)(["x"])
+    def price(x):
+        return x
+
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait():
+        with transaction.atomic():
+            price.clear_on_commit(1)
+            with _transactions._changing:
+                inside.set()
+                go_on.wait()
+        connections.close_all()
+
+    price(1)
+    thread = threading.Thread(target=wait)
+    thread.start()
+    inside.wait()
+    warnings.simplefilter("ignore")  # of forks of threads, which is what is tried
+    child = os.fork()
+    if not child:
+        price(1)
+        with transaction.atomic():
+            price.clear_on_commit(1)
+            price(1)
+        price(1)
+        os._exit(1 if "call" in vars(price.get_cache_key.__self__) else 0)
+    print(os.waitpid(child, 0)[1])
+    go_on.set()
+    thread.join()
+    connections.close_all()
+"""
 
 
 @contextmanager
@@ -29,7 +78,6 @@ def rolled_back():
 def memory(prefix):
     with in_settings(locmem=config("MemoryCache", prefix), default=config("MemoryCache", f"{prefix} 2")):
         yield
-    assert not _waiting
 
 
 @pytest.fixture
@@ -207,9 +255,73 @@ class TestClearOnCommit:
         for _ in range(3):
             with rolled_back():
                 function.clear_on_commit(1)
-        assert 1 == len(next(iter(_waiting.values())))
+        assert not is_native(function)
         function(1)
-        assert not _waiting
+        assert is_native(function)
+
+    def test_it_comes_before_what_else_is_done_at_the_commit(self, function):
+        seen = []
+        assert 1 == function(1)
+        with transaction.atomic():
+            transaction.on_commit(lambda: seen.append(function(1)))
+            function.clear_on_commit(1)
+        assert [2] == seen
+
+    def test_hooks_that_raise_do_not_keep_it_back(self, function):
+        other = decorated()
+
+        def change():
+            with transaction.atomic():
+                transaction.on_commit(mock.Mock(side_effect=ConnectionError("the broker is away")))
+                function.clear_on_commit(1)
+                other.clear_on_commit(1)
+
+        assert (1, 1) == (function(1), other(1))
+        with pytest.raises(ConnectionError, match="broker"):
+            change()
+        assert (2, 2) == (function(1), other(1))
+
+    def test_one_that_raises_keeps_back_no_other_and_no_hook(self, function):
+        failing, hook = decorated(), mock.Mock()
+        failing.clear.__self__.cache = mock.Mock(delete=mock.Mock(side_effect=ConnectionError("away")))
+
+        def change():
+            with transaction.atomic():
+                failing.clear_on_commit(1)
+                function.clear_on_commit(1)
+                transaction.on_commit(hook)
+
+        assert 1 == function(1)
+        with pytest.raises(ConnectionError, match="away"):
+            change()
+        hook.assert_called_once_with()
+        assert 2 == function(1)
+
+    def test_thousands_are_not_looked_through_at_each(self, function):
+        among = _transactions._clears_among
+        with (
+            transaction.atomic(),
+            mock.patch.object(_transactions, "_clears_among", side_effect=among) as scans,
+        ):
+            for number in range(2_000):
+                function.clear_on_commit(number)
+                function(number)
+            assert scans.call_count <= 2
+
+    def test_what_is_set_within_is_kept_nowhere(self, function):
+        assert 1 == function(1)
+        with rolled_back():
+            function.clear_on_commit(1)
+            function.set_cached_value(1).to(99)
+            assert 2 == function(1)
+        assert 1 == function(1)
+        function.set_cached_value(1).to(99)
+        assert 99 == function(1)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no forks there")
+    def test_a_child_of_a_fork_waits_for_nobody(self, run_program):
+        told = run_program(FORK)
+        assert "0\n" == told
 
 
 class TestConfiguration:
@@ -291,10 +403,17 @@ class TestInTests:
         function(1)
 
     def test_functions_die_once_their_transactions_are_over(self):
-        import weakref
-
         function = decorated()
         with transaction.atomic():
+            function.clear_on_commit(1)
+        dead = weakref.ref(function)
+        del function
+        gc.collect()
+        assert dead() is None
+
+    def test_also_where_these_are_rolled_back(self):
+        function = decorated()
+        with rolled_back():
             function.clear_on_commit(1)
         dead = weakref.ref(function)
         del function
