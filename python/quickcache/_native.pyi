@@ -294,6 +294,8 @@ class _Backend:
     @property
     def _store(self) -> Any: ...
     @property
+    def _has_usual_keys(self) -> bool: ...
+    @property
     def leases(self) -> bool: ...
     def make_and_validate_key(self, key: Any, version: int | None = None) -> str: ...
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any: ...
@@ -360,8 +362,8 @@ class RedisCache:
         """Add `delta` to the int under `key`, in one step; the sum. ValueError if there is none."""
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those `keys` that are there, in one round trip."""
-    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> None:
-        """`set` for each item of `values`, in one round trip."""
+    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> list[str]:
+        """`set` for each item of `values`, in one round trip; the keys of those that were not kept."""
     def delete_many(self, keys: Iterable[str]) -> int:
         """`delete` for each of `keys`, in one round trip; how many were there."""
     def clear(self) -> None:

@@ -104,6 +104,12 @@ impl Backend {
         Ok(())
     }
 
+    /// Whether keys are made here alone, of a text and nothing else.
+    #[getter]
+    fn _has_usual_keys(&self, py: Python<'_>) -> bool {
+        !self.makes_keys_its_own_way() && self.head_now(py).is_some()
+    }
+
     /// Look at itself again, after any change of its attributes.
     fn _look(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();
@@ -140,6 +146,12 @@ impl Backend {
         part(py, "key_prefix", self.keys(py)?.prefix.as_ref())
     }
 
+    /// As `mock.patch` does, before it sets what was there.
+    #[deleter]
+    fn delete_key_prefix(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.prefix = None)
+    }
+
     #[setter]
     fn set_key_prefix(slf: &Bound<'_, Self>, prefix: Py<PyAny>) -> PyResult<()> {
         Self::change(slf, |keys| keys.prefix = Some(prefix))
@@ -150,6 +162,12 @@ impl Backend {
         part(py, "version", self.keys(py)?.version.as_ref())
     }
 
+    /// As `mock.patch` does, before it sets what was there.
+    #[deleter]
+    fn delete_version(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.version = None)
+    }
+
     #[setter]
     fn set_version(slf: &Bound<'_, Self>, version: Py<PyAny>) -> PyResult<()> {
         Self::change(slf, |keys| keys.version = Some(version))
@@ -158,6 +176,12 @@ impl Backend {
     #[getter]
     fn key_func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         part(py, "key_func", self.keys(py)?.function.as_ref())
+    }
+
+    /// As `mock.patch` does, before it sets what was there.
+    #[deleter]
+    fn delete_key_func(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::change(slf, |keys| keys.function = None)
     }
 
     #[setter]

@@ -403,11 +403,10 @@ fn stands_for_it<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<(String, Bou
 /// A model instance by the label of its model, its primary key and the database that it is in.
 fn row<'py>(instance: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>)> {
     let py = instance.py();
-    let label = instance
-        .getattr(intern!(py, "_meta"))?
-        .getattr(intern!(py, "label"))?;
+    let meta = instance.getattr(intern!(py, "_meta"))?;
+    let label = meta.getattr(intern!(py, "label"))?;
     let state = instance.getattr(intern!(py, "_state"))?;
-    let key = instance.getattr(intern!(py, "pk"))?;
+    let mut key = instance.getattr(intern!(py, "pk"))?;
     if key.is_none() || state.getattr(intern!(py, "adding"))?.is_truthy()? {
         return Err(PyValueError::new_err(format!(
             "an instance of {label} that is not saved is no part of a cache key: nothing tells it from another one \
@@ -420,6 +419,15 @@ fn row<'py>(instance: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>
                 .unwrap_or_default()
                 .to_lowercase()
         )));
+    }
+    // As a query has it: who saves a form may have given it as a text.
+    let to_python = meta
+        .getattr(intern!(py, "pk"))?
+        .getattr_opt(intern!(py, "to_python"))?;
+    if let Some(to_python) = to_python
+        && let Ok(read) = to_python.call1((&key,))
+    {
+        key = read;
     }
     let database = state.getattr(intern!(py, "db"))?;
     // No class has a colon in its name.

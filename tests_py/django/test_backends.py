@@ -7,8 +7,10 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.cache import CacheKeyWarning, caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
@@ -121,6 +123,15 @@ class TestOperations:
         assert "five" == cache.get("5")
         assert "five" == cache.get(5)
 
+    @pytest.mark.parametrize("name", ["key_prefix", "version", "key_func", "get"])
+    def test_patches_of_a_backend_end(self, cache, name):
+        cache.set("a", 1)
+        before = getattr(cache, name)
+        with mock.patch.object(caches["default"], name, "patched"):
+            assert "patched" == getattr(cache, name)
+        assert before == getattr(cache, name)
+        assert 1 == cache.get("a")
+
 
 class TestKeys:
     @pytest.mark.parametrize("key", ["key with spaces", "k" * 300, "tab\t", "\x7f"], ids=repr)
@@ -192,6 +203,25 @@ class TestAsynchronously:
 
         assert 200 == asyncio.run(count())
 
+    def test_a_function_for_keys_has_the_thread_that_django_gives_it(self, kind, location, prefix):
+        """Tenants are told by what lies in the thread of the request's synchronous parts."""
+        tenant = threading.local()
+
+        def by_tenant(key, prefix, version):
+            return f"{prefix}:{getattr(tenant, 'name', 'nobody')}:{version}:{key}"
+
+        async def request(name, value=None):
+            await sync_to_async(lambda: setattr(tenant, "name", name))()
+            if value is not None:
+                await caches["default"].aset("secret", value)
+            return await caches["default"].aget("secret")
+
+        async def requests():
+            return [await request("red", "red's"), await request("blue"), await request("red")]
+
+        with in_settings(default=config(kind, location, prefix, KEY_FUNCTION=by_tenant)):
+            assert ["red's", None, "red's"] == asyncio.run(requests())
+
 
 class TestOneCacheForAll:
     def test_threads_share_it(self, cache):
@@ -259,6 +289,7 @@ class TestMemoryOptions:
             ("RedisCache", "redis://h", {"dead_line": 1}, "no option 'dead_line'; accepted .* deadline.* db"),
             ("RedisCache", "redis://h", {"CLIENT_CLASS": "x"}, "leave it out: there is one client"),
             ("TieredCache", "redis://h", {"SOCKET_TIMEOUT": 5}, "SOCKET_TIMEOUT.* deadline, in seconds"),
+            ("RedisCache", "redis://h", {"timeout": 5}, "TIMEOUT stands beside OPTIONS"),
             ("TieredCache", "", {"TIERS": "a"}, r"TIERS'\] is a list of two aliases, not 'a'"),
         ],
     )
@@ -348,3 +379,4 @@ class TestOfServers:
         with in_settings(default=config("RedisCache", url)):
             caches["default"].set("a", 1)
             assert caches["default"].get("a", 5) == 5
+            assert ["b", "c"] == caches["default"].set_many({"b": 1, "c": 2})

@@ -125,8 +125,11 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
     ) -> list[Any]:
         made = {self.make_and_validate_key(key, version=version): value for key, value in data.items()}
         with _errors_of_pickle():
-            self._store.set_many(made, self._life(timeout))
-        return []
+            failed = self._store.set_many(made, self._life(timeout))
+        if not failed:
+            return []
+        given = self._made(data, version)
+        return [given[key] for key in failed]
 
     def delete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
         self._store.delete_many(self._made(keys, version))
@@ -141,7 +144,9 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
     # Django's own asynchronous methods make several calls where one is atomic, or one round trip.
 
     async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await sync_to_async(method, thread_sensitive=False)(*args, **kwargs)
+        # A function that makes keys may go by the thread, as by its connection's tenant: then as Django.
+        own_keys = not self._has_usual_keys
+        return await sync_to_async(method, thread_sensitive=own_keys)(*args, **kwargs)
 
     async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         return await self._run(self.get, key, default, version)
@@ -198,7 +203,9 @@ class MemoryCache(_Backend):
         super().__init__(_memory(location, params), params)
 
     async def _run(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return method(*args, **kwargs)  # which takes less than handing it to another thread
+        if self._has_usual_keys:
+            return method(*args, **kwargs)  # which takes less than handing it to another thread
+        return await super()._run(method, *args, **kwargs)
 
 
 class _OnServer(_Backend):
@@ -295,6 +302,9 @@ class _Tiers:
         self._server = server
         self.parts = memory, life, server
 
+    def __repr__(self) -> str:
+        return f"{self._memory!r} before {self._server!r}"
+
     def _until(self, timeout: Any) -> Any:
         """How long memory may keep what the server keeps for so long."""
         lives = [_native._seconds_of(life) for life in (timeout, self._most)]
@@ -341,10 +351,11 @@ class _Tiers:
         missing = [key for key in keys if key not in found]
         return {**found, **self._server.get_many(missing)} if missing else found
 
-    def set_many(self, values: Mapping[str, Any], timeout: Any) -> None:
+    def set_many(self, values: Mapping[str, Any], timeout: Any) -> Any:
         self._memory.delete_many(values)
-        self._server.set_many(values, timeout)
+        failed = self._server.set_many(values, timeout)
         self._memory.set_many(values, self._until(timeout))
+        return failed
 
     def delete_many(self, keys: Iterable[str]) -> None:
         keys = list(keys)

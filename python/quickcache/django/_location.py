@@ -100,12 +100,15 @@ def redis_arguments(location: str | list[str], params: dict[str, Any]) -> tuple[
 
 
 def _refuse_unknown_to_redis(options: dict[str, Any]) -> None:
-    accepted = [name for name in inspect.signature(_native.RedisCache).parameters if name != "url"]
+    parameters = inspect.signature(_native.RedisCache).parameters
+    accepted = [name for name in parameters if name not in ("url", "timeout")]
     for name in options:
         if name in accepted or name in _IGNORED or name in _LOGIN:
             continue
         if name in _ELSEWHERE:
             raise ImproperlyConfigured(f"OPTIONS has {name!r}, unknown here: {_ELSEWHERE[name]}")
+        if name == "timeout":
+            raise ImproperlyConfigured("TIMEOUT stands beside OPTIONS, and not as 'timeout' within")
         raise ImproperlyConfigured(
             f"there is no option {name!r}; accepted in OPTIONS are {', '.join([*accepted, *_LOGIN])}, "
             f"and for a TieredCache memoize_timeout, TIERS, MAX_ENTRIES, {', '.join(_MEMORY)}"

@@ -4,6 +4,7 @@ mod claims;
 mod options;
 mod values;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -175,18 +176,36 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
     }
 
     #[pyo3(signature = (values, timeout = Argument::Default))]
-    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<()> {
+    fn set_many<'py>(
+        &self,
+        values: &Bound<'py, PyAny>,
+        timeout: Argument<'_>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let py = values.py();
         let life = timeout.or(self.default_timeout(), timeout::extract)?;
         let mut items = Vec::new();
+        let mut keys = Vec::new();
         for item in key::items(values)? {
             let (key, value) = item?;
-            let key = self.full_key(&key)?;
+            let full = self.full_key(&key)?;
             let (format, payload) = self.serializer.dumps(&value)?;
-            let bytes = self.encode(&key, format, payload.as_bytes(), life);
-            items.push((key, bytes.into_owned()));
+            let bytes = self.encode(&full, format, payload.as_bytes(), life);
+            items.push((full.clone(), bytes.into_owned()));
+            keys.push((full, key));
         }
-        self.ask(py, |tier| tier.set_many(items, life).1).map(drop)
+        let mut failed = Vec::new();
+        let done = |tier: &RemoteTier<Client>| {
+            let (keys, result) = tier.set_many(items, life);
+            failed = keys;
+            result
+        };
+        self.ask(py, done)?;
+        if life == Timeout::NONE {
+            failed.clear(); // nothing was to be kept
+        }
+        let failed: HashSet<_> = failed.into_iter().collect();
+        keys.retain(|(full, _)| failed.contains(full));
+        Ok(keys.into_iter().map(|(_, key)| key).collect())
     }
 
     fn delete_many(&self, keys: &Bound<'_, PyAny>) -> PyResult<u64> {
