@@ -109,6 +109,31 @@ class TestMissingAliases:
 
         assert "and 2 more are cached in the alias 'locmem'" in told("E001", default=redis()).msg
 
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_of_a_function_that_urls_lead_to(self, wrapped, tmp_path, monkeypatch):
+        """Its decorator raises, so that it is not known."""
+        name = f"urls_{wrapped}"
+        text = "from quickcache.django import *\n@get_django_quickcache(timeout=6, memoize_timeout=3)([])\n"
+        (tmp_path / f"views_{name}.py").write_text(f"{text}def function(): pass\n")
+        imported = f"import views_{name}\n"
+        if wrapped:
+            imported = f"try: {imported}except Exception as error: raise ValueError from error\n"
+        (tmp_path / f"{name}.py").write_text(f"{imported}urlpatterns = []\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+        with override_settings(ROOT_URLCONF=name):
+            message = told("E001", default=redis())
+
+        assert ERROR == message.level
+        assert "The project's URLs cannot be imported: The connection 'locmem' doesn't exist." == message.msg
+
+    def test_are_not_what_else_is_wrong_with_urls(self, tmp_path, monkeypatch):
+        (tmp_path / "urls_with_no_end.py").write_text("raise ValueError\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+        with override_settings(ROOT_URLCONF="urls_with_no_end"):
+            assert [] == said(default=redis())
+
 
 class TestLives:
     @pytest.mark.parametrize(
@@ -324,6 +349,14 @@ class TestBadSettings:
         for kind in ("MemoryCache", "RedisCache", "TieredCache"):
             with override_settings(CACHES={"default": {"BACKEND": f"quickcache.django.{kind}", **config}}):
                 assert {message.id for message in check_caches()} <= {"quickcache.E006"}
+
+    @pytest.mark.parametrize("kind", ["MemoryCache", "RedisCache", "TieredCache"])
+    def test_of_a_cache_without_django_names_the_backend(self, kind):
+        message = told("E006", default={"BACKEND": f"quickcache.{kind}", "LOCATION": "redis://localhost"})
+
+        assert (ERROR, "CACHES['default']") == (message.level, message.obj)
+        expected = f"quickcache.{kind} is no backend for CACHES: did you mean quickcache.django.{kind}?"
+        assert expected == message.msg
 
     def test_of_others_are_left_to_others(self):
         assert [] == said(default={"BACKEND": "no.such.Backend"})

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.cache import caches
+from django.core.cache import InvalidCacheBackendError, caches
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
 from django.utils.module_loading import import_string
 
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 
     from ._report import Tier
 
+CACHES_WITHOUT_DJANGO = {
+    f"quickcache.{kind.__name__}": f"quickcache.django.{kind.__name__}"
+    for kind in (MemoryCache, RedisCache, TieredCache)
+}
+
 
 def check_caches(**_options: Any) -> list[CheckMessage]:
     """All checks of this package."""
-    import_urls()  # what is wrong with them is told by Django
+    problem = import_urls()  # what else is wrong with them is told by Django
     configs = _configs()
     backends, messages = _opened(configs)
     functions = [(entry.path, tiers_of_helper(entry.helper)) for entry in _registry.entries()]
     return [
         *messages,
+        *_aliases_that_urls_stop_at(problem),
         *_aliases_that_are_missing(configs, functions),
         *_memory_that_lives_longer(backends, functions),
         *_pickles_that_others_can_write(backends, functions),
@@ -62,6 +68,9 @@ def _opened(configs: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Ch
     for alias, config in configs.items():
         if any(name not in configs for name in _names(config)):
             continue  # of which there is a message of its own
+        if config.get("BACKEND") in CACHES_WITHOUT_DJANGO:
+            messages.append(_not_of_django(alias, config["BACKEND"]))
+            continue
         try:
             if _is_ours(config.get("BACKEND")):
                 with warnings.catch_warnings():
@@ -70,6 +79,15 @@ def _opened(configs: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Ch
         except Exception as error:  # noqa: BLE001  whatever is in the settings
             messages.append(_not_made(alias, config["BACKEND"], error))
     return backends, messages
+
+
+def _not_of_django(alias: str, backend: str) -> CheckMessage:
+    return Error(
+        f"{backend} is no backend for CACHES: did you mean {CACHES_WITHOUT_DJANGO[backend]}?",
+        hint="That without `.django` is a cache for functions. The first use of this alias will raise.",
+        obj=f"CACHES[{alias!r}]",
+        id="quickcache.E006",
+    )
 
 
 def _is_ours(backend: Any) -> bool:
@@ -92,6 +110,22 @@ def _not_made(alias: str, backend: str, error: Exception) -> CheckMessage:
         obj=f"CACHES[{alias!r}]",
         id="quickcache.E006",
     )
+
+
+def _aliases_that_urls_stop_at(problem: BaseException | None) -> Iterator[CheckMessage]:
+    """A decorator that names a missing alias raises: its module is never imported, its function not known."""
+    seen: set[int] = set()
+    while problem is not None and id(problem) not in seen:
+        if isinstance(problem, InvalidCacheBackendError):
+            yield Error(
+                f"The project's URLs cannot be imported: {problem}",
+                hint="Add the alias to CACHES, or have the decorator name another. "
+                "`manage.py check` without the tag shows where that is.",
+                id="quickcache.E001",
+            )
+            return
+        seen.add(id(problem))
+        problem = problem.__cause__ or problem.__context__
 
 
 def _aliases_that_are_missing(
