@@ -133,6 +133,13 @@ class TestList:
         with pytest.raises(CommandError, match="--import no_such_module: No module named 'no_such_module'"):
             manage("list", "--import", "no_such_module")
 
+    def test_names_what_a_module_raises(self, manage, tmp_path, monkeypatch):
+        (tmp_path / "broken_shop.py").write_text("raise RuntimeError('not today')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+        with pytest.raises(CommandError, match="--import broken_shop: RuntimeError: not today"):
+            manage("list", "--import", "broken_shop")
+
 
 class TestGet:
     def test_tells_the_key_and_which_tier_has_what(self, manage, cached):
@@ -216,10 +223,21 @@ class TestMistakes:
     def test_another_name_is_answered_with_close_ones(self, manage, action):
         with pytest.raises(CommandError, match=rf"no decorated function .*did you mean .*{HERE}\.price"):
             manage(action, f"{HERE}.prize")
+        for name in ("", ".price", f"{HERE}..price", "price"):
+            with pytest.raises(CommandError, match=f"no decorated function '{name}'"):
+                manage(action, name)
         with pytest.raises(
             CommandError, match=r"no decorated function 'os\.path': `manage.py quickcache list`"
         ):
             manage(action, "os.path")
+
+    @pytest.mark.parametrize("action", ["get", "clear"])
+    def test_a_module_that_raises_is_named(self, manage, action, tmp_path, monkeypatch):
+        (tmp_path / "raising_shop.py").write_text("raise ValueError('not today')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+        with pytest.raises(CommandError, match="raising_shop cannot be imported: ValueError: not today"):
+            manage(action, "raising_shop.price")
 
     @pytest.mark.parametrize("action", ["get", "clear"])
     def test_wrong_arguments_are_shown_with_what_is_varied_on(self, manage, action, cached):
@@ -287,6 +305,106 @@ class TestClear:
     def test_of_an_alias_that_is_not_there_names_those_that_are(self, manage):
         with pytest.raises(CommandError, match=r"no alias 'other' in CACHES, only 'default', 'locmem'"):
             manage("clear", "--alias", "other")
+
+    def test_names_what_a_session_function_raises(self, manage):
+        def session():
+            raise LookupError("no request")
+
+        @get_django_quickcache(timeout=300, memoize_timeout=10, session_function=session)(["a"])
+        def function(a):
+            return a
+
+        with pytest.raises(CommandError, match="cannot be cleared: LookupError: no request"):
+            manage("clear", path_of(function), "1")
+
+    def test_of_an_alias_names_what_it_raises(self, manage, monkeypatch):
+        def clear(self):
+            raise OSError("gone")
+
+        monkeypatch.setattr(type(caches["locmem"]), "clear", clear)
+        with pytest.raises(CommandError, match="'locmem' cannot be cleared: OSError: gone"):
+            manage("clear", "--alias", "locmem", "--no-input")
+        monkeypatch.undo()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
+class TestAServerThatDoesNotTakeIt:
+    """Each backend counts its errors, and raises none: nobody else would tell."""
+
+    @pytest.fixture(params=["RedisCache", "TieredCache"])
+    def backend(self, request):
+        return {"BACKEND": f"quickcache.django.{request.param}"}
+
+    @pytest.fixture
+    def gone(self, backend):
+        """An alias whose server is not there."""
+        with override_settings(CACHES={**CACHES, "default": {**backend, "LOCATION": "redis://127.0.0.1:1"}}):
+            yield
+
+    @pytest.fixture
+    def read_only(self, backend):
+        """An alias whose server is a replica now, which reads but does not write."""
+        from redis_servers.binaries import valkey
+        from redis_servers.server import Server
+
+        with Server(valkey()) as server:
+            # That of nobody, so that it keeps what it has.
+            server.cli("REPLICAOF", "127.0.0.1", 1)
+            default = {**backend, "LOCATION": server.url, "OPTIONS": {"deadline": 10}}
+            with override_settings(CACHES={**CACHES, "default": default}):
+                yield
+
+    @pytest.mark.usefixtures("gone")
+    def test_since_it_is_away_is_named_by_clear(self, manage, cached, capsys):
+        match = r"quickcache\.function\.\S+ was not cleared: the server of default did not take it: .*refused"
+        with pytest.raises(CommandError, match=match):
+            manage("clear", path_of(cached), "1")
+        assert f"cleared {cached.get_cache_key(1)} in locmem\n" in capsys.readouterr().out
+
+        match = "'default' was not cleared: the server of default did not take it: .*refused"
+        with pytest.raises(CommandError, match=match):
+            manage("clear", "--alias", "default", "--no-input")
+        assert "cleared 'default'" not in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("gone")
+    def test_since_it_is_away_is_named_by_get(self, manage, cached, capsys):
+        with pytest.raises(CommandError, match=r"no answer from the server of default: .*refused"):
+            manage("get", path_of(cached), "1")
+        assert "\nlocmem: nothing\ndefault: no answer\n" in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("gone")
+    def test_nor_is_asked_any_more_is_named_by_all(self, manage, cached):
+        """As in a server's process, which has called it before."""
+        for _ in range(5):
+            caches["default"].get("a")
+
+        for action in ("get", "clear", "get"):
+            with pytest.raises(CommandError, match=r"the server of default.*refused"):
+                manage(action, path_of(cached), "1")
+        with pytest.raises(CommandError, match=r"the server of default.*refused"):
+            manage("clear", "--alias", "default", "--no-input")
+
+    def test_is_named_where_the_backend_raises(self, manage, cached, backend):
+        default = {**backend, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": {"on_error": "raise"}}
+        with override_settings(CACHES={**CACHES, "default": default}):
+            for action, text in (
+                ("clear", "cannot be cleared in default"),
+                ("get", "default cannot be asked"),
+            ):
+                with pytest.raises(CommandError, match=f"{text}: CacheUnavailableError: .*refused"):
+                    manage(action, path_of(cached), "1")
+
+    @pytest.mark.usefixtures("read_only")
+    def test_since_it_reads_only_is_named_by_clear(self, manage, cached, capsys):
+        with pytest.raises(CommandError, match=r"was not cleared: the server of default .*read"):
+            manage("clear", path_of(cached), "1")
+        with pytest.raises(CommandError, match=r"'default' was not cleared: the server of default .*read"):
+            manage("clear", "--alias", "default", "--no-input")
+        assert "in locmem, default" not in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("read_only")
+    def test_since_it_reads_only_does_answer_get(self, manage, cached):
+        assert "\nlocmem: nothing\ndefault: nothing\n" in manage("get", path_of(cached), "1")
 
 
 class TestStats:

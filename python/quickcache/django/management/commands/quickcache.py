@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ HELP = {
     "get": "what is cached for these arguments, and in which tier",
     "clear": "forget what is cached for these arguments; or all of one alias",
 }
+FAILURES = ("errors", "timeouts", "rejections", "deletes_queued", "deletes_lost")
 MEMORY = "memory is each process's own: this command has just begun, and does not see that of your servers"
 
 
@@ -99,6 +101,8 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
                 import_module(module)
             except ImportError as error:
                 raise CommandError(f"--import {module}: {error}") from error
+            except Exception as error:
+                raise CommandError(f"--import {module}: {_named_error(error)}") from error
         problem = import_urls()
         if problem is not None:
             self.stderr.write(f"The URLs cannot be imported, and functions may be missing: {problem}")
@@ -151,13 +155,20 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         key = self._key(entry, values, named)
         self.stdout.write(f"key {key}")
         has_memory = False
+        silent: list[str] = []
         for tier in tiers_of_helper(entry.helper):
+            servers = _Servers(tier.backend)
             value = _asked(tier, key)
             text = "nothing" if value is Ellipsis else _native._shown(value)
+            if value is Ellipsis and (reason := servers.why_nothing_was_read(key)):
+                text = "no answer"
+                silent.append(f"the server of {tier.name}: {reason}")
             self.stdout.write(f"{tier.name}: {text}")
             has_memory = has_memory or any(is_memory for _, is_memory in parts_of(tier))
         if has_memory:
             self.stdout.write(f"({MEMORY})")
+        if silent:
+            raise CommandError(f"no answer from {'; '.join(silent)}")
 
     def _clear(self, args: tuple[str, ...], options: dict[str, Any]) -> None:
         alias, path = options["alias"], options["path"]
@@ -170,14 +181,30 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         entry = self._entry(path)
         values, named = _arguments(args, options["kwargs"])
         key = self._key(entry, values, named)
-        entry.helper.clear(*values, **named)
         tiers = tiers_of_helper(entry.helper)
-        self.stdout.write(f"cleared {key} in {', '.join(tier.name for tier in tiers) or 'no tier'}")
+        servers = [(tier, _Servers(tier.backend)) for tier in tiers]
+        try:
+            entry.helper.clear(*values, **named)
+        except Exception as error:
+            names = ", ".join(tier.name for tier, one in servers if one.failed())
+            where = f" in {names}" if names else ""
+            raise CommandError(f"{key} cannot be cleared{where}: {_named_error(error)}") from error
+        failed = [(tier, one.failed()) for tier, one in servers]
+        tiers = [tier for tier, cache in failed if cache is None]
+        if tiers or not failed:
+            self.stdout.write(f"cleared {key} in {', '.join(tier.name for tier in tiers) or 'no tier'}")
         for tier in tiers:
             if any(is_memory for _, is_memory in parts_of(tier)):
                 self.stdout.write(
                     f"(other processes keep what they have in memory: {tier.name} {shown_life(tier.life)})"
                 )
+        reasons = [
+            f"the server of {tier.name} did not take it: {_reason(cache, lambda asked: asked.delete(key))}"
+            for tier, cache in failed
+            if cache is not None
+        ]
+        if reasons:
+            raise CommandError(f"{key} was not cleared: {'; '.join(reasons)}")
 
     def _clear_alias(self, alias: str, *, asks: bool) -> None:
         try:
@@ -197,7 +224,15 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
                 answer = ""
             if answer.strip() != alias:
                 raise CommandError("nothing was cleared. To clear without being asked, give --no-input")
-        cache.clear()
+        servers = _Servers(cache)
+        try:
+            cache.clear()
+        except Exception as error:
+            raise CommandError(f"{alias!r} cannot be cleared: {_named_error(error)}") from error
+        failed = servers.failed()
+        if failed:
+            reason = _reason(failed, lambda asked: asked.clear())
+            raise CommandError(f"{alias!r} was not cleared: the server of {alias} did not take it: {reason}")
         self.stdout.write(f"cleared {alias!r}")
 
     def _entry(self, path: str) -> Entry:
@@ -230,6 +265,63 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         return key
 
 
+class _Servers:
+    """Our caches on servers that a backend is made of, and how often they had failed before.
+
+    A cache that has its errors counted, and not raised, does not tell otherwise. A delete that could not be
+    delivered is to be sent later, but this process ends now.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._before = [(cache, self._failures(cache)) for cache in _remotes(backend)]
+
+    def failed(self) -> _native.RedisCache | None:
+        """One that has failed since."""
+        for cache, before in self._before:
+            if any(now > then for then, now in zip(before, self._failures(cache), strict=True)):
+                return cache
+        return None
+
+    def why_nothing_was_read(self, key: str) -> str | None:
+        """Why there was no answer; None if there is nothing to be read."""
+        failed = self.failed()
+        if failed:
+            return _reason(failed, lambda cache: cache.get(key))
+        for cache, _ in self._before:
+            try:
+                cache.ping()  # one that asks no more until its server is back does not count what it reads
+            except _errors.CacheUnavailableError as error:
+                return str(error)
+        return None
+
+    @staticmethod
+    def _failures(cache: _native.RedisCache) -> list[int]:
+        counts: Any = cache.stats()
+        return [counts[name] for name in FAILURES]
+
+
+def _remotes(backend: Any) -> list[_native.RedisCache]:
+    store = getattr(backend, "_store", backend)
+    caches_of_store = getattr(store, "caches", [store])
+    return [cache for cache in caches_of_store if isinstance(cache, _native.RedisCache)]
+
+
+def _reason(failed: _native.RedisCache, ask: Callable[[_native.RedisCache], Any]) -> str:
+    """Why a server does not do something: what a cache says that raises, where this one only counts."""
+    arguments, options = failed.__getnewargs_ex__()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they came with the first
+            ask(_native.RedisCache(*arguments, **{**options, "on_error": "raise"}))
+    except _errors.CacheUnavailableError as error:
+        return str(error)
+    return "asked once more, it did; give the command again"
+
+
+def _named_error(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _take_options_of_django(parser: Any) -> None:
     """Let Django's own options stand behind the action too."""
     for name in ("--settings", "--pythonpath"):
@@ -243,9 +335,17 @@ def _take_options_of_django(parser: Any) -> None:
 def _named(path: str) -> Iterator[Any]:
     """What a dotted path leads to, however many of its parts are modules."""
     parts = path.split(".")
+    if not all(parts):
+        return
     for length in range(len(parts) - 1, 0, -1):
-        with suppress(ImportError, AttributeError, ValueError):
-            found: Any = import_module(".".join(parts[:length]))
+        module = ".".join(parts[:length])
+        try:
+            found: Any = import_module(module)
+        except ImportError:
+            continue
+        except Exception as error:
+            raise CommandError(f"{module} cannot be imported: {_named_error(error)}") from error
+        with suppress(AttributeError):
             for part in parts[length:]:
                 found = getattr(found, part)
             yield getattr(found, "fget", found)
@@ -273,7 +373,7 @@ def _asked(tier: Tier, key: str) -> Any:
     try:
         return tier.cache.get(key, default=Ellipsis)
     except Exception as error:
-        raise CommandError(f"{tier.name} cannot be asked: {type(error).__name__}: {error}") from error
+        raise CommandError(f"{tier.name} cannot be asked: {_named_error(error)}") from error
 
 
 def _lines_of_store(backend: Any) -> Iterator[str]:
@@ -289,13 +389,11 @@ def _lines_of_store(backend: Any) -> Iterator[str]:
             yield f"{name}: {_counted(part)}"
     else:
         yield _counted(counted)
-    store = getattr(backend, "_store", backend)
-    for cache in getattr(store, "caches", [store]):
-        if isinstance(cache, _native.RedisCache):
-            try:
-                yield f"the server answers in {cache.ping() * 1_000:.1f} ms"
-            except _errors.CacheUnavailableError as error:
-                yield f"the server does not answer: {error}"
+    for cache in _remotes(backend):
+        try:
+            yield f"the server answers in {cache.ping() * 1_000:.1f} ms"
+        except _errors.CacheUnavailableError as error:
+            yield f"the server does not answer: {error}"
 
 
 def _counted(counts: Any) -> str:
