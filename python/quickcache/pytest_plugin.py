@@ -33,24 +33,31 @@ def pytest_configure(config: pytest.Config) -> None:
     _mode_of_ini(config)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse markers that say nothing, before any test has run."""
-    for item in items:
-        for marker in item.iter_markers("quickcache"):
-            _mode_of_marker(item, marker)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Around all of a test, its fixtures included."""
     marker = item.get_closest_marker("quickcache")
-    mode = _mode_of_ini(item.config) if marker is None else _mode_of_marker(item, marker)
-    if mode == "shared":
+    mode = _mode_of_ini(item.config) if marker is None else _mode_of_marker(marker)
+    if mode in {"shared", None}:
         return (yield)
     from . import testing  # noqa: PLC0415  not before a test asks for it
 
     with testing.isolated() if mode == "isolated" else testing.disabled():
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose markers say nothing: that test alone, in whatever process it runs."""
+    for marker in item.iter_markers("quickcache"):
+        if _mode_of_marker(marker) is None:
+            named = (f"{name}={one!r}" for name, one in marker.kwargs.items())
+            given = ", ".join([*map(repr, marker.args), *named])
+            pytest.fail(
+                f"{item.nodeid}: the marker quickcache takes 'isolated', 'disabled' or 'shared', "
+                f"not ({given})",
+                pytrace=False,
+            )
 
 
 @pytest.fixture
@@ -89,11 +96,8 @@ def _mode_of_ini(config: pytest.Config) -> str:
     return str(mode)
 
 
-def _mode_of_marker(item: pytest.Item, marker: pytest.Mark) -> str:
+def _mode_of_marker(marker: pytest.Mark) -> str | None:
+    """None where it says nothing that there is."""
     if len(marker.args) == 1 and not marker.kwargs and marker.args[0] in MODES:
         return str(marker.args[0])
-    given = [repr(one) for one in marker.args] + [f"{name}={one!r}" for name, one in marker.kwargs.items()]
-    raise pytest.UsageError(
-        f"{item.nodeid}: the marker quickcache takes 'isolated', 'disabled' or 'shared', "
-        f"not ({', '.join(given)})"
-    )
+    return None

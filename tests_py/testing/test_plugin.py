@@ -188,14 +188,26 @@ class TestModes:
         result.stderr.fnmatch_lines([expected])
 
     @pytest.mark.parametrize("given", ["", "'off', 5", "mode='isolated'"])
-    def test_another_marker_is_refused(self, run, given):
-        result = run(f"import pytest\n@pytest.mark.quickcache({given})\ndef test_nothing(): pass")
+    @pytest.mark.parametrize("processes", [(), ("-n", "2")])
+    def test_another_marker_fails_its_test_alone(self, run, given, processes):
+        tests = f"""
+            import pytest
 
-        assert pytest.ExitCode.USAGE_ERROR == result.ret
+            @pytest.mark.quickcache({given})
+            def test_misspelt(quickcache_isolated):
+                pass
+
+            def test_another():
+                pass
+        """
+        result = run(tests, *processes)
+
+        result.assert_outcomes(passed=1, errors=1)
         expected = (
-            f"*test_nothing: the marker quickcache takes 'isolated', 'disabled' or 'shared', not ({given})"
+            f"*test_misspelt: the marker quickcache takes 'isolated', 'disabled' or 'shared', not ({given})"
         )
-        result.stderr.fnmatch_lines([expected])
+        result.stdout.fnmatch_lines([expected])
+        assert "INTERNALERROR" not in result.stdout.str()
 
     def test_the_marker_and_the_option_are_described(self, run):
         run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.quickcache(mode): 'isolated', 'disabled'*"])
