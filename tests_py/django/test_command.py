@@ -385,7 +385,9 @@ class TestAServerThatDoesNotTakeIt:
             manage("clear", "--alias", "default", "--no-input")
 
     def test_is_named_where_the_backend_raises(self, manage, cached, backend):
-        default = {**backend, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": {"on_error": "raise"}}
+        # A cache of its own: equal options share one, which after some errors asks no more.
+        options = {"on_error": "raise", "key_prefix": backend["BACKEND"]}
+        default = {**backend, "LOCATION": "redis://127.0.0.1:1", "OPTIONS": options}
         with override_settings(CACHES={**CACHES, "default": default}):
             for action, text in (
                 ("clear", "cannot be cleared in default"),
