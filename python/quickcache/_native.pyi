@@ -362,8 +362,9 @@ class RedisCache:
         """Add `delta` to the int under `key`, in one step; the sum. ValueError if there is none."""
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """The values of those `keys` that are there, in one round trip."""
-    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> list[str]:
-        """`set` for each item of `values`, in one round trip; the keys of those that were not kept."""
+    def set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> None:
+        """`set` for each item of `values`, in one round trip."""
+    def _set_many(self, values: Mapping[str, Any], timeout: _Timeout | EllipsisType = ...) -> list[str]: ...
     def delete_many(self, keys: Iterable[str]) -> int:
         """`delete` for each of `keys`, in one round trip; how many were there."""
     def clear(self) -> None:

@@ -78,9 +78,10 @@ class TestListsThatMustAgree:
         text = (ROOT / f".github/workflows/{workflow}.yml").read_text(encoding="utf-8")
         lists = [re.findall(r"3\.\d+t?", line) for line in text.splitlines() if "3.11" in line]
 
-        assert lists
-        for versions in lists:
-            assert sorted([*self.declared(), "3.14t"]) == sorted(versions)
+        every = sorted([*self.declared(), "3.14t"])
+        assert every in [sorted(versions) for versions in lists]
+        # Django's own tests run on those that its versions are for.
+        assert not {version for versions in lists for version in versions} - set(every)
 
     def test_make_help_describes_every_target(self):
         text = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -124,8 +124,10 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
         self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[Any]:
         made = {self.make_and_validate_key(key, version=version): value for key, value in data.items()}
+        # A server may take none of them, of which only Django wants to know.
+        keep = getattr(self._store, "_set_many", self._store.set_many)
         with _errors_of_pickle():
-            failed = self._store.set_many(made, self._life(timeout))
+            failed = keep(made, self._life(timeout))
         if not failed:
             return []
         given = self._made(data, version)
@@ -353,7 +355,7 @@ class _Tiers:
 
     def set_many(self, values: Mapping[str, Any], timeout: Any) -> Any:
         self._memory.delete_many(values)
-        failed = self._server.set_many(values, timeout)
+        failed = self._server._set_many(values, timeout)
         self._memory.set_many(values, self._until(timeout))
         return failed
 

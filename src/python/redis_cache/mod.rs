@@ -176,7 +176,13 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
     }
 
     #[pyo3(signature = (values, timeout = Argument::Default))]
-    fn set_many<'py>(
+    fn set_many(&self, values: &Bound<'_, PyAny>, timeout: Argument<'_>) -> PyResult<()> {
+        self.store_many(values, timeout).map(drop)
+    }
+
+    /// The same for Django, which is told the keys that were not kept.
+    #[pyo3(name = "_set_many", signature = (values, timeout = Argument::Default))]
+    fn store_many<'py>(
         &self,
         values: &Bound<'py, PyAny>,
         timeout: Argument<'_>,
