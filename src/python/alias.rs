@@ -86,9 +86,10 @@ impl Drop for Apart {
 struct Known {
     /// None for a backend of others, or one that was changed.
     backend: Option<Py<Backend>>,
-    /// Of what is kept alive by Django, and of the backend.
+    /// Of `caches`, which Django keeps alive, and of the class.
     words: Words,
     changes: u64,
+    _class: Py<PyType>,
 }
 
 static KNOWN: LazyLock<Attached<HashMap<String, Known>>> =
@@ -210,9 +211,9 @@ impl Django {
         let changes = watch::changes(py);
         let caches = self.caches.bind(py);
         let found = caches.get_item(name)?;
+        let class = found.get_type();
         let mut words = Words::default();
-        let is_watched =
-            watch_object(caches, &mut words) && guard::watch_class(&found.get_type(), &mut words);
+        let is_watched = watch_object(caches, &mut words) && guard::watch_class(&class, &mut words);
         let backend = found.cast_into::<Backend>().ok();
         let backend = backend.filter(|backend| backend.get().is_as_made(backend));
         // Another thread's may have been changed, which is then not like this one.
@@ -225,6 +226,7 @@ impl Django {
             backend: backend.clone().map(Bound::unbind),
             words,
             changes,
+            _class: class.unbind(),
         });
         let _old = KNOWN.with(py, |place| match known {
             Some(known) => place.insert(name.to_owned(), known),
