@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
 
 use super::backend::{Backend, Store};
-use super::guard::{self, DJANGO_BACKEND};
+use super::guard::{self, DJANGO_BACKEND, DJANGO_KEYS};
 use super::key;
 use super::naming::Text;
 use super::raw::attached::Attached;
@@ -36,6 +36,7 @@ pub(super) fn seal(
     caches: Py<PyAny>,
 ) -> PyResult<()> {
     let _ = DJANGO.set(Django { proxy, caches });
+    DJANGO_KEYS.close(backend)?;
     DJANGO_BACKEND.close(backend)
 }
 
@@ -133,7 +134,7 @@ impl<'py> Aliased<'py> {
     pub(super) fn key(&self, text: &[u8]) -> PyResult<Text> {
         let py = self.given.py();
         let mut usual = Text::new();
-        if self.backend.get().write_usual_text(py, text, &mut usual) {
+        if Backend::write_usual_text(&self.backend, text, &mut usual) {
             return Ok(usual);
         }
         let name = intern!(py, "make_and_validate_key");

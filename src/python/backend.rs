@@ -1,14 +1,14 @@
 //! Django's way to a cache of ours: under keys with a prefix and a version before them.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::alias::Apart;
-use super::guard::DJANGO_BACKEND;
+use super::guard::{DJANGO_BACKEND, DJANGO_KEYS};
 use super::memory_cache::MemoryCache;
 use super::naming::Text;
 use super::raw::attached::Attached;
-use super::raw::{intern, watch};
+use super::raw::{self, intern, watch};
 use super::redis_cache::RedisCache;
 use super::{key, tiered, timeout};
 use crate::clock::Timeout;
@@ -36,8 +36,8 @@ pub(super) struct Backend {
     cache: OnceLock<Py<PyAny>>,
     /// Django's own function for keys.
     usual: OnceLock<Py<PyAny>>,
-    /// Whether the class makes and validates keys as Django's does.
-    is_plain: AtomicBool,
+    /// The version under which the class was last seen to make keys as Django's does; 0 for none.
+    class_tag: AtomicU32,
     keys: Attached<Arc<Keys>>,
     /// The cache by what it is, if it can be asked without this; and what went before each key at first.
     store: OnceLock<Option<Store>>,
@@ -73,7 +73,7 @@ impl Backend {
         Self {
             cache: OnceLock::new(),
             usual: OnceLock::new(),
-            is_plain: AtomicBool::new(false),
+            class_tag: AtomicU32::new(0),
             keys: Attached::new(Arc::default()),
             store: OnceLock::new(),
             first_head: OnceLock::new(),
@@ -83,12 +83,7 @@ impl Backend {
     }
 
     /// Said once, when all else is set up.
-    fn _open(
-        slf: &Bound<'_, Self>,
-        cache: &Bound<'_, PyAny>,
-        usual: Py<PyAny>,
-        is_plain: bool,
-    ) -> PyResult<()> {
+    fn _open(slf: &Bound<'_, Self>, cache: &Bound<'_, PyAny>, usual: Py<PyAny>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
         let store = Store::of(cache)?;
@@ -97,7 +92,6 @@ impl Backend {
         if !is_first {
             return Err(PyRuntimeError::new_err("the backend is open already"));
         }
-        this.is_plain.store(is_plain, Relaxed);
         Self::change(slf, |_| ())?;
         let _first = this.store.set(store);
         let _first = this.first_head.set(this.keys(py)?.head.clone());
@@ -106,8 +100,8 @@ impl Backend {
 
     /// Whether keys are made here alone, of a text and nothing else.
     #[getter]
-    fn _has_usual_keys(&self, py: Python<'_>) -> bool {
-        !self.makes_keys_its_own_way() && self.head_now(py).is_some()
+    fn _has_usual_keys(slf: &Bound<'_, Self>) -> bool {
+        Self::makes_usual_keys(slf) && slf.get().head_now(slf.py()).is_some()
     }
 
     /// Look at itself again, after any change of its attributes.
@@ -197,7 +191,7 @@ impl Backend {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let mut text = Text::new();
-        if slf.get().write_usual(py, key, version, &mut text) {
+        if Self::write_usual(slf, key, version, &mut text) {
             return Ok(PyString::from_bytes(py, &text)?.into_any());
         }
         let options = PyDict::new(py);
@@ -217,7 +211,7 @@ impl Backend {
         let py = slf.py();
         let mut text = Text::new();
         let mut made = None;
-        if !slf.get().write_usual(py, key, version, &mut text) {
+        if !Self::write_usual(slf, key, version, &mut text) {
             made = Some(asked_for(slf, key, version, &mut text)?);
         }
         let found = match slf.get().store() {
@@ -319,8 +313,7 @@ impl Backend {
     /// Write the key in full, in UTF-8. False for one of which others have a say, or Django has something to say.
     #[inline]
     fn write_usual(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         key: &Bound<'_, PyAny>,
         version: Option<&Bound<'_, PyAny>>,
         text: &mut Text,
@@ -331,21 +324,37 @@ impl Backend {
         // With lone surrogates it has no UTF-8.
         key.cast_exact::<PyString>().is_ok_and(|key| {
             key.to_str()
-                .is_ok_and(|key| self.write_usual_text(py, key.as_bytes(), text))
+                .is_ok_and(|key| Self::write_usual_text(slf, key.as_bytes(), text))
         })
     }
 
-    fn makes_keys_its_own_way(&self) -> bool {
-        !self.is_plain.load(Relaxed) || self.is_shadowed.load(Relaxed)
+    /// Whether neither the backend nor its class has a way of its own to make keys, or has it patched.
+    #[inline]
+    fn makes_usual_keys(slf: &Bound<'_, Self>) -> bool {
+        let this = slf.get();
+        if this.is_shadowed.load(Relaxed) {
+            return false;
+        }
+        let class = slf.get_type();
+        let tag = raw::version_tag(&class);
+        if tag != 0 && tag == this.class_tag.load(Relaxed) {
+            return true;
+        }
+        let makes = DJANGO_KEYS.holds_for_class(&class);
+        if makes && tag == raw::version_tag(&class) {
+            this.class_tag.store(tag, Relaxed);
+        }
+        makes
     }
 
     /// The same for a text.
     #[inline]
-    pub(super) fn write_usual_text(&self, py: Python<'_>, key: &[u8], text: &mut Text) -> bool {
-        if self.makes_keys_its_own_way() {
+    pub(super) fn write_usual_text(slf: &Bound<'_, Self>, key: &[u8], text: &mut Text) -> bool {
+        if !Self::makes_usual_keys(slf) {
             return false;
         }
-        let has_head = self.keys.with(py, |keys| {
+        let (this, py) = (slf.get(), slf.py());
+        let has_head = this.keys.with(py, |keys| {
             let head = keys.head.as_deref()?;
             text.extend_from_slice(head);
             Some(())
@@ -374,8 +383,7 @@ impl Backend {
 
     /// Whether neither it nor its class was changed.
     pub(super) fn is_as_made(&self, object: &Bound<'_, Self>) -> bool {
-        self.is_plain.load(Relaxed)
-            && self.apart.with(object.py(), |apart| apart.is_none()) == Some(true)
+        self.apart.with(object.py(), |apart| apart.is_none()) == Some(true)
             && DJANGO_BACKEND.holds_for_class(&object.get_type())
     }
 }

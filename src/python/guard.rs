@@ -145,7 +145,10 @@ pub(super) static CACHE_WITH_PRESETS: Seal = Seal::new(
     ],
     true,
 );
-/// What the backends for Django inherit.
+/// What the backends for Django inherit: what makes their keys.
+pub(super) static DJANGO_KEYS: Seal =
+    Seal::new(&["make_key", "validate_key", "make_and_validate_key"], true);
+/// The same, and what decorated functions ask of them.
 pub(super) static DJANGO_BACKEND: Seal = Seal::new(
     &[
         "get",

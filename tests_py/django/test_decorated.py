@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 from django.core.cache import CacheKeyWarning, caches
-from django.core.cache.backends.base import InvalidCacheBackendError
+from django.core.cache.backends.base import BaseCache, InvalidCacheBackendError
 from django_settings import config, in_settings
 
 from quickcache import CacheWithPresets, ForceSkipCache, TieredCache, get_quickcache, stats
@@ -352,6 +352,19 @@ class TestPatches:
             assert "patched" == double(1)
         assert [1, 1] == double(1)
         assert body_of_hits() == python_calls(double, 1)
+        assert [1] == calls
+
+    @pytest.mark.parametrize("name", ["make_key", "validate_key"])
+    def test_of_djangos_own_class_too(self, ours, name):
+        double, calls = decorated()
+        double(1)
+        patch = mock.patch.object(BaseCache, name, side_effect=ConnectionError("patched"))
+        with patch, pytest.raises(ConnectionError, match="patched"):
+            double(1)
+        with patch, pytest.raises(ConnectionError, match="patched"):
+            ours["default"].get("a")
+        assert [1, 1] == double(1)
+        assert ours["default"].get("a") is None
         assert [1] == calls
 
     @pytest.mark.parametrize("name", ["get", "make_key", "make_and_validate_key"])

@@ -59,13 +59,7 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
 
     def __init__(self, cache: Any, params: dict[str, Any]) -> None:
         BaseCache.__init__(self, params)
-        cls = type(self)
-        is_plain = (
-            cls.make_key is BaseCache.make_key
-            and cls.validate_key is BaseCache.validate_key
-            and cls.make_and_validate_key is _native._Backend.make_and_validate_key
-        )
-        self._open(cache, default_key_func, is_plain)
+        self._open(cache, default_key_func)
 
     # Decorated functions ask the cache itself, unless a backend was changed, as tests do.
 
