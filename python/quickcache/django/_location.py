@@ -74,7 +74,7 @@ def memory_options(params: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def redis_arguments(location: str | list[str], params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def redis_arguments(location: Any, params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """The URLs and the other arguments of a RedisCache."""
     options = dict(params.get("OPTIONS") or {})
     _refuse_unknown_to_redis(options)

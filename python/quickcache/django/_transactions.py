@@ -213,5 +213,9 @@ def _get_cached_value(helper: QuickCacheHelper, /, *args: Any, **kwargs: Any) ->
 
 def _set_cached_value(helper: QuickCacheHelper, /, *args: Any, **kwargs: Any) -> Any:
     if _is_old(helper, args, kwargs):
-        return Settable(lambda _value: None)
+        return Settable(_keep_nowhere)
     return helper.set_cached_value(*args, **kwargs)
+
+
+def _keep_nowhere(_value: Any) -> None:
+    """Nobody knows yet whether it will be true."""
