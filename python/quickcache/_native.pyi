@@ -197,7 +197,7 @@ class _Gap:
 def _seal(cls: type, /) -> None:
     """Note the methods of a class of this package, so that patches of them are noticed."""
 
-def _seal_django(backend: type, proxy: type, caches: Any, /) -> None:
+def _seal_django(backend: type, proxy: type, caches: Any) -> None:
     """Note what the backends for Django inherit, what stands for an alias, and where these are looked up."""
 
 @final
