@@ -271,5 +271,6 @@ def test_without_isolation_the_same_tests_fail(run, shared):
             function(1)
             assert (0, 1, 0) == quickcache_recorded[function]
     """
-    run(tests, "-n", "2", cache=url).assert_outcomes(passed=1, failed=3)
+    # The first of each worker may come at the same time, when nothing is there yet.
+    assert run(tests, "-n", "2", cache=url).parseoutcomes()["failed"] >= 2
     server.cli("FLUSHALL")
