@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias, TypedDict, final, ty
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "_METHODS_OF_BACKENDS",
     "_OPTIONS_OF_REDIS_PY",
     "ManualClock",
     "MemoryCache",
@@ -279,6 +280,8 @@ class MemoryCache:
     def policy(self) -> Literal["tinylfu", "lru"]: ...
 
 _OPTIONS_OF_REDIS_PY: list[str]  # about its own connections: accepted in URLs and settings, and ignored
+
+_METHODS_OF_BACKENDS: list[str]  # what decorated functions do without, unless a backend has its own
 
 @disjoint_base
 class _Backend:

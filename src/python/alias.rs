@@ -166,9 +166,7 @@ fn watch_alias(proxy: &Bound<'_, PyAny>, words: &mut Words) -> bool {
 
 fn watch_object(object: &Bound<'_, PyAny>, words: &mut Words) -> bool {
     words.class_of(object);
-    guard::watch_class(&object.get_type(), words)
-        && raw::ordinary_dict(object)
-            .is_some_and(|dict| watch::watch_attributes(object, &dict, words))
+    guard::watch_class(&object.get_type(), words) && guard::watch_attributes(object, words)
 }
 
 impl Django {

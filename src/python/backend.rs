@@ -3,6 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
+
 use super::alias::Apart;
 use super::guard::{DJANGO_BACKEND, DJANGO_KEYS};
 use super::memory_cache::MemoryCache;
@@ -13,10 +18,6 @@ use super::redis_cache::RedisCache;
 use super::{key, tiered, timeout};
 use crate::clock::Timeout;
 use crate::key::packed::PackedKey;
-use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
-use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
 /// The longest key of which Django says nothing, in characters.
 const LONGEST: usize = 250;

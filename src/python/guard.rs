@@ -19,7 +19,7 @@ use super::redis_cache::RedisCache;
 
 /// The methods of some classes as they were when the classes were made.
 pub(super) struct Seal {
-    names: &'static [&'static str],
+    pub(super) names: &'static [&'static str],
     /// Whether instances have a `__dict__`, in which something may lie before the methods.
     has_dict: bool,
     originals: OnceLock<(Py<PyType>, Vec<Py<PyAny>>)>,
@@ -73,9 +73,7 @@ impl Seal {
             .get()
             .map(|(class, _)| class.bind(object.py()));
         class.is_some_and(|class| watch_class(class, words))
-            && (!self.has_dict
-                || raw::ordinary_dict(object)
-                    .is_some_and(|dict| raw::watch::watch_attributes(object, &dict, words)))
+            && (!self.has_dict || watch_attributes(object, words))
     }
 
     fn is_unchanged(&self, class: &Bound<'_, PyType>) -> bool {
@@ -124,6 +122,12 @@ impl Seal {
 /// changed too often has no version left, and no watcher is told of its changes.
 pub(super) fn watch_class(class: &Bound<'_, PyType>, words: &mut Words) -> bool {
     raw::version_tag(class) != 0 && raw::watch::watch_class(class, words)
+}
+
+/// Have changes of an object's own attributes noticed. False where that cannot be had.
+pub(super) fn watch_attributes(object: &Bound<'_, PyAny>, words: &mut Words) -> bool {
+    raw::ordinary_dict(object)
+        .is_some_and(|dict| raw::watch::watch_attributes(object, &dict, words))
 }
 
 /// `MemoryCache`.

@@ -82,6 +82,10 @@ mod _native {
             "_OPTIONS_OF_REDIS_PY",
             crate::redis::config::IGNORED.to_vec(),
         )?;
+        module.add(
+            "_METHODS_OF_BACKENDS",
+            super::guard::DJANGO_BACKEND.names.to_vec(),
+        )?;
         super::guard::seal_natives(py)?;
         super::foreign::prepare();
         super::raw::read::learn_texts(py);

@@ -48,9 +48,6 @@ def _errors_of_pickle() -> Generator[None]:
         raise (error.__cause__ or error) from None
 
 
-_OF_A_CALL = {"get", "set", "delete", "make_key", "validate_key", "make_and_validate_key"}
-
-
 class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has no types
     """What the backends have in common: each operation of Django's as one of a cache of ours.
 
@@ -65,12 +62,12 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in _OF_A_CALL:
+        if name in _native._METHODS_OF_BACKENDS:
             self._look()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        if name in _OF_A_CALL:
+        if name in _native._METHODS_OF_BACKENDS:
             self._look()
 
     def _life(self, timeout: Any) -> Any:
@@ -296,7 +293,11 @@ class _Tiers:
         self._memory = memory
         self._most = life
         self._server = server
-        self.parts = memory, life, server
+
+    @property
+    def parts(self) -> tuple[Any, Any, Any]:
+        """What is asked without this: the memory, how long it keeps values at most, and the server."""
+        return self._memory, self._most, self._server
 
     def __repr__(self) -> str:
         return f"{self._memory!r} before {self._server!r}"

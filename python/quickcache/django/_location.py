@@ -78,13 +78,12 @@ def redis_arguments(location: Any, params: dict[str, Any]) -> tuple[list[str], d
     """The URLs and the other arguments of a RedisCache."""
     options = dict(params.get("OPTIONS") or {})
     _refuse_unknown_to_redis(options)
-    urls = [location] if isinstance(location, str) else location
+    # Several URLs in one text, of which each may name several servers.
+    urls = re.split(r"[;,]\s*(?=[\w+]+://)", location) if isinstance(location, str) else location
     if not (isinstance(urls, (list, tuple)) and urls and all(isinstance(url, str) and url for url in urls)):
         raise ImproperlyConfigured(
             f"LOCATION is a URL such as redis://127.0.0.1:6379, or a list of URLs, not {location!r}"
         )
-    # Several URLs in one text, of which each may name several servers.
-    urls = re.split(r"[;,]\s*(?=[\w+]+://)", location) if isinstance(location, str) else list(location)
     urls = [_with_login(url, options) for url in urls]
     arguments = {
         name: value for name, value in options.items() if name not in _IGNORED and name not in _LOGIN

@@ -4,7 +4,6 @@ mod claims;
 mod options;
 mod values;
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -190,28 +189,25 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         let py = values.py();
         let life = timeout.or(self.default_timeout(), timeout::extract)?;
         let mut items = Vec::new();
-        let mut keys = Vec::new();
         for item in key::items(values)? {
             let (key, value) = item?;
-            let full = self.full_key(&key)?;
+            let key = self.full_key(&key)?;
             let (format, payload) = self.serializer.dumps(&value)?;
-            let bytes = self.encode(&full, format, payload.as_bytes(), life);
-            items.push((full.clone(), bytes.into_owned()));
-            keys.push((full, key));
+            let bytes = self.encode(&key, format, payload.as_bytes(), life);
+            items.push((key, bytes.into_owned()));
         }
         let mut failed = Vec::new();
-        let done = |tier: &RemoteTier<Client>| {
+        self.ask(py, |tier| {
             let (keys, result) = tier.set_many(items, life);
             failed = keys;
             result
-        };
-        self.ask(py, done)?;
+        })?;
         if life == Timeout::NONE {
-            failed.clear(); // nothing was to be kept
+            return Ok(Vec::new()); // nothing was to be kept
         }
-        let failed: HashSet<_> = failed.into_iter().collect();
-        keys.retain(|(full, _)| failed.contains(full));
-        Ok(keys.into_iter().map(|(_, key)| key).collect())
+        let prefix = self.tier.options().prefix.len();
+        let given = failed.iter().map(|key| key::unpacked(py, &key[prefix..]));
+        given.collect()
     }
 
     fn delete_many(&self, keys: &Bound<'_, PyAny>) -> PyResult<u64> {
