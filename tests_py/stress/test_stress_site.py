@@ -1,13 +1,8 @@
 """The demo of a Django site runs, loses no request, and fails when a page is wrong or a request fails."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 # Runs the demo with visitors who are answered otherwise, once they know the pages without a cache.
 PLANT = """
@@ -30,22 +25,12 @@ sys.exit(demo.main(["--seconds", "1", "--only", "none", "--clients", "2"]))
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run Python where the demos are; what it prints, errors included."""
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=EXAMPLES,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
+LIMIT = 300  # seconds
 
 
-def test_no_request_fails():
+def test_no_request_fails(run_example):
     """Without a cache and with ours; nor while gunicorn is reloaded, and while the Valkey is away."""
-    done = run("django_demo.py", "--seconds", "1", "--only", "ours")
+    done = run_example("django_demo.py", "--seconds", "1", "--only", "ours", limit=LIMIT)
     assert 0 == done.returncode, done.stdout
     time = r"[\d.e+]+ (?:s|ms|us)"
     row = rf"^ +(\w+) +[\d,]+ +[\d,]+ +{time} +{time} +{time} +(\d+)$"
@@ -81,15 +66,15 @@ def test_no_request_fails():
         ),
     ],
 )
-def test_the_demo_fails_if(which, change, said):
+def test_the_demo_fails_if(which, change, said, run_example):
     """Status 1, and it says what was wrong."""
-    done = run("-c", PLANT.format(which=which, change=change))
+    done = run_example("-c", PLANT.format(which=which, change=change), limit=LIMIT)
     assert 1 == done.returncode, done.stdout
     assert re.search(said, done.stdout, re.MULTILINE), done.stdout
 
 
-def test_unknown_caches_are_refused():
+def test_unknown_caches_are_refused(run_example):
     """Status 2, and which there are."""
-    done = run("django_demo.py", "--only", "memcached")
+    done = run_example("django_demo.py", "--only", "memcached", limit=LIMIT)
     assert 2 == done.returncode
     assert "no such caches: memcached; there are none, stock, vcache, ours" in done.stdout

@@ -231,12 +231,24 @@ class TestCosts:
         result.assert_outcomes(errors=1)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
-def test_processes_of_xdist_that_share_a_server_do_not_see_one_another(run, shared):
-    """Each test would find what another has cached, and the counts would be others."""
+@pytest.fixture
+def server(shared):
+    """One that has nothing."""
     server = shared.server()
     server.cli("FLUSHALL")
-    url = f"RedisCache({server.url!r}, key_prefix='xdist:', deadline=60, on_error='raise')"
+    yield server
+    server.cli("FLUSHALL")
+
+
+@pytest.fixture
+def on_server(server):
+    """A cache on it, as it is written."""
+    return f"RedisCache({server.url!r}, key_prefix='xdist:', deadline=60, on_error='raise')"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
+def test_processes_of_xdist_that_share_a_server_do_not_see_one_another(run, server, on_server):
+    """Each test would find what another has cached, and the counts would be others."""
     tests = """
         import pytest
         from app import called, function
@@ -250,18 +262,17 @@ def test_processes_of_xdist_that_share_a_server_do_not_see_one_another(run, shar
                 function(a)
             assert (5, 5, 0) == quickcache_recorded[function]
     """
-    result = run(tests, "-n", "2", ini="quickcache = isolated", cache=f"TieredCache([MemoryCache(), {url}])")
+    result = run(
+        tests, "-n", "2", ini="quickcache = isolated", cache=f"TieredCache([MemoryCache(), {on_server}])"
+    )
 
     result.assert_outcomes(passed=40)
     assert 0 == server.cli("DBSIZE")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
-def test_without_isolation_the_same_tests_fail(run, shared):
+def test_without_isolation_the_same_tests_fail(run, on_server):
     """So that the test above is known to see something."""
-    server = shared.server()
-    server.cli("FLUSHALL")
-    url = f"RedisCache({server.url!r}, key_prefix='xdist:', deadline=60, on_error='raise')"
     tests = """
         import pytest
         from app import function
@@ -272,5 +283,4 @@ def test_without_isolation_the_same_tests_fail(run, shared):
             assert (0, 1, 0) == quickcache_recorded[function]
     """
     # The first of each worker may come at the same time, when nothing is there yet.
-    assert run(tests, "-n", "2", cache=url).parseoutcomes()["failed"] >= 2
-    server.cli("FLUSHALL")
+    assert run(tests, "-n", "2", cache=on_server).parseoutcomes()["failed"] >= 2
