@@ -86,6 +86,22 @@ def test_what_waits_behind_a_half_open_link_comes_when_it_heals(proxy, bare):
     assert proxy.counts().requests > before
 
 
+def test_harms_only_those_that_listen_if_told_so(proxy, bare):
+    with socket.create_connection((HOST, proxy.port), timeout=waiting.LIMIT) as listening:
+        listening.sendall(packed("SUBSCRIBE", "channel"))
+        assert listening.recv(100)
+        proxy.set(replies=faults.HALF_OPEN, listening=True)
+        for one in (listening, bare):
+            one.sendall(PING)
+        assert PONG == bare.recv(7)
+        listening.settimeout(SHORT)
+        with pytest.raises(TimeoutError):
+            listening.recv(1)
+        proxy.heal()
+        listening.settimeout(waiting.LIMIT)
+        assert listening.recv(100)
+
+
 def test_a_reset_breaks_open_connections_and_new_ones(proxy, bare):
     proxy.set(replies=faults.RESET)
     with pytest.raises(ConnectionResetError):

@@ -52,9 +52,12 @@ class Proxy:
     def url(self) -> str:
         return f"redis{'s' if self._certificates else ''}://{HOST}:{self.port}/0"
 
-    def set(self, *, requests: Fault = PASS, replies: Fault = PASS) -> None:
-        """Have each direction do this from now on, with connections that are open too."""
-        self._tell(requests=asdict(requests), replies=asdict(replies), refuse=False)
+    def set(self, *, requests: Fault = PASS, replies: Fault = PASS, listening: bool = False) -> None:
+        """Have each direction do this from now on, with connections that are open too.
+
+        `listening`: only with those that track keys or subscribe, and all others pass.
+        """
+        self._tell(requests=asdict(requests), replies=asdict(replies), refuse=False, listening=listening)
 
     def heal(self) -> None:
         """Pass everything on."""
@@ -62,7 +65,7 @@ class Proxy:
 
     def refuse(self) -> None:
         """Break all connections and accept none."""
-        self._tell(requests=asdict(PASS), replies=asdict(PASS), refuse=True, drop=True)
+        self._tell(requests=asdict(PASS), replies=asdict(PASS), refuse=True, listening=False, drop=True)
 
     def drop(self) -> None:
         """Break all connections, once, by RST."""

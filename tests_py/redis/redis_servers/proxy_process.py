@@ -8,11 +8,13 @@ import contextlib
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import struct
 import sys
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +22,7 @@ from .faults import PASS, Fault, Kind
 from .ports import HOST
 
 PIECE = 65_536
+LISTENS = re.compile(rb"\r\n(TRACKING|SUBSCRIBE)\r\n", re.IGNORECASE)  # what is sent by who is told of keys
 ABORT = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: closing sends RST
 
 
@@ -84,13 +87,32 @@ class Direction:
                 return fault
 
 
+@dataclass
+class Ways:
+    """Both directions."""
+
+    requests: Direction = field(default_factory=Direction)
+    replies: Direction = field(default_factory=Direction)
+
+    def set(self, requests: Fault, replies: Fault) -> None:
+        self.requests.set(requests)
+        self.replies.set(replies)
+
+
+@dataclass
+class Link:
+    """One connection, and the ways that it is subject to."""
+
+    ways: Ways
+
+
 class Proxy:
     def __init__(self, port: int, target: int | str, context: ssl.SSLContext | None) -> None:
         self.port = port
         self.target = target
         self.context = context
-        self.requests = Direction()
-        self.replies = Direction()
+        self.ways = Ways()
+        self.listening = Ways()  # of connections that track keys or subscribe
         self.accepted = 0
         self.links: dict[asyncio.Task[None], StreamWriter] = {}
         self.listener: asyncio.Server | None = None
@@ -101,20 +123,24 @@ class Proxy:
 
     async def told(self, what: dict[str, Any]) -> dict[str, int]:
         if "requests" in what:
-            self.requests.set(Fault(**what["requests"]))
-            self.replies.set(Fault(**what["replies"]))
+            faults = Fault(**what["requests"]), Fault(**what["replies"])
+            self.listening.set(*faults)
+            self.ways.set(*((PASS, PASS) if what["listening"] else faults))
             if what["refuse"]:
                 self.deaf()
             else:
                 await self.listen()
-        if what.get("drop") or "reset" in {self.requests.fault.kind, self.replies.fault.kind}:
+        if what.get("drop") or self.breaks():
             await self.drop()
         return {
             "accepted": self.accepted,
             "open": len(self.links),
-            "requests": self.requests.seen,
-            "replies": self.replies.seen,
+            "requests": self.ways.requests.seen + self.listening.requests.seen,
+            "replies": self.ways.replies.seen + self.listening.replies.seen,
         }
+
+    def breaks(self) -> bool:
+        return "reset" in {self.ways.requests.fault.kind, self.ways.replies.fault.kind}
 
     def deaf(self) -> None:
         if self.listener:
@@ -133,7 +159,7 @@ class Proxy:
         self.accepted += 1
         task = asyncio.current_task()
         assert task
-        if "reset" in {self.requests.fault.kind, self.replies.fault.kind}:
+        if self.breaks():
             _abort(client)
             return
         self.links[task] = client
@@ -141,8 +167,9 @@ class Proxy:
         pumps: set[asyncio.Task[None]] = set()
         try:
             answers, server = await self.reach()
-            pumps.add(asyncio.create_task(pump(self.requests, reader, server)))
-            pumps.add(asyncio.create_task(pump(self.replies, answers, client)))
+            link = Link(self.ways)
+            pumps.add(asyncio.create_task(self.pump_requests(link, reader, server)))
+            pumps.add(asyncio.create_task(pump(lambda: link.ways.replies, answers, client)))
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
             _abort(client)  # the server is not there
@@ -154,25 +181,38 @@ class Proxy:
             if server:
                 server.close()
 
+    async def pump_requests(self, link: Link, source: StreamReader, sink: StreamWriter) -> None:
+        def look(data: bytes) -> None:
+            if LISTENS.search(data):
+                link.ways = self.listening
+
+        await pump(lambda: link.ways.requests, source, sink, look)
+
     async def reach(self) -> tuple[StreamReader, StreamWriter]:
         if isinstance(self.target, str):
             return await asyncio.open_unix_connection(self.target)
         return await asyncio.open_connection(HOST, self.target)
 
 
-async def pump(way: Direction, source: StreamReader, sink: StreamWriter) -> None:
-    """Pass on what comes, until one end closes or the fault does."""
+async def pump(
+    way: Callable[[], Direction],
+    source: StreamReader,
+    sink: StreamWriter,
+    look: Callable[[bytes], None] = lambda data: None,
+) -> None:
+    """Pass on what comes, until one end closes or the fault does. `look` is shown it first."""
     chance = random.Random(0)
     passed = 0
     with contextlib.suppress(OSError):
         while True:
             data = await source.read(PIECE)
-            way.seen += len(data)
+            look(data)
+            way().seen += len(data)
             if not data:
-                await way.while_it_is("half open", "black hole")
+                await way().while_it_is("half open", "black hole")
                 return
             while data:
-                fault = await way.turn()
+                fault = await way().turn()
                 if fault.kind == "black hole":
                     break
                 part = treated(fault, data, passed, chance)
@@ -183,7 +223,7 @@ async def pump(way: Direction, source: StreamReader, sink: StreamWriter) -> None
                 if fault.kind == "truncate" and passed >= fault.size:
                     return
                 if fault.kind == "trickle":
-                    await way.pause(fault.seconds)
+                    await way().pause(fault.seconds)
 
 
 def treated(fault: Fault, data: bytes, passed: int, chance: random.Random) -> bytes:
