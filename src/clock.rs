@@ -90,13 +90,17 @@ impl Timeout {
     }
 }
 
-/// The moment from which a value counts no more.
+/// The moment from which a value counts no more; its lowest bit says whether the value counts only while its tier
+/// is trusted (see `flow::trust`), so that a copy has to carry no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(u64);
 
 impl Deadline {
     /// No such moment.
     pub const NEVER: Self = Self(u64::MAX);
+    /// No such moment, but only while the tier is trusted.
+    const NEVER_ON_TRUST: Self = Self(u64::MAX - 2);
+    const ON_TRUST: u64 = 1;
 
     /// The end of a life that begins now; None if there is none left to live.
     ///
@@ -108,9 +112,25 @@ impl Deadline {
             Timeout::NONE => None,
             Timeout(life) => {
                 let end = clock.precise().saturating_add(life);
-                Some(Self(end.saturating_sub(clock.tick())))
+                let end = end.saturating_sub(clock.tick());
+                Some(Self(end.min(Self::NEVER_ON_TRUST.0 - 1) & !Self::ON_TRUST))
             }
         }
+    }
+
+    /// The same for a value that counts only while its tier is trusted.
+    #[must_use]
+    pub fn on_trust(self) -> Self {
+        if self == Self::NEVER {
+            Self::NEVER_ON_TRUST
+        } else {
+            Self(self.0 | Self::ON_TRUST)
+        }
+    }
+
+    /// Whether the value counts only while its tier is trusted.
+    pub fn needs_trust(self) -> bool {
+        self != Self::NEVER && self.0 & Self::ON_TRUST != 0
     }
 
     /// Whether the moment has come. Reads no clock where it never does.
@@ -125,7 +145,7 @@ impl Deadline {
 
     /// The life that is left.
     pub fn remaining(self, clock: &impl Clock) -> Timeout {
-        if self == Self::NEVER {
+        if self >= Self::NEVER_ON_TRUST {
             Timeout::FOREVER
         } else {
             Timeout(self.0.saturating_sub(clock.now()))

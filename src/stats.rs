@@ -102,6 +102,18 @@ counters! {
     }
 }
 
+counters! {
+    /// Counts of what keeps memory tiers true to servers.
+    CoherenceCounters -> CoherenceStats {
+        /// Keys that were said to have changed.
+        invalidations,
+        /// How often everything was voided, since anything may have changed.
+        flushes,
+        /// How often a server was lost that told of changes.
+        link_losses,
+    } and {}
+}
+
 /// One count.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);

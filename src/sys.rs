@@ -91,6 +91,13 @@ pub(crate) fn close_inherited(descriptor: std::os::fd::RawFd, was: Option<(u64, 
     }
 }
 
+/// End the connection of an open socket: who waits at it is told that there is nothing more.
+#[cfg(unix)]
+pub(crate) fn hang_up(descriptor: std::os::fd::RawFd) {
+    // SAFETY: a number that is no socket of this process is an error and nothing else.
+    let _code = unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
+}
+
 /// Have these called around every fork of this process, whoever forks.
 #[cfg(unix)]
 pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) {

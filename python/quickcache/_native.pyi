@@ -21,12 +21,15 @@ __all__ = [
     "_Shortcut",
     "__version__",
     "_code_of",
+    "_coherence_stats",
     "_delete",
     "_find",
     "_get",
+    "_is_coherent",
     "_key_of",
     "_seal",
     "_seal_django",
+    "_may_be_coherent",
     "_seconds_of",
     "_set",
     "_shown",
@@ -165,6 +168,15 @@ def _delete(cache: Any, key: str) -> None:
 def _void(key: str) -> None:
     """Void what was read from tiers in Python, or computed for them, under `key`."""
 
+def _is_coherent(cache: Any, key: str | None = None) -> bool:
+    """Whether a cache's memory is kept true to the server below, for a key or all that its settings know of."""
+
+def _may_be_coherent(cache: Any) -> bool:
+    """Whether a cache is one or more MemoryCaches above a RedisCache without replicas."""
+
+def _coherence_stats(cache: Any) -> dict[str, Any]:
+    """What `TieredCache.stats()` returns."""
+
 def _seconds_of(timeout: _Timeout) -> float | None:
     """A timeout in seconds, None for ever. ValueError or TypeError if it is none."""
 
@@ -282,6 +294,16 @@ class MemoryCache:
 _OPTIONS_OF_REDIS_PY: list[str]  # about its own connections: accepted in URLs and settings, and ignored
 
 _METHODS_OF_BACKENDS: list[str]  # what decorated functions do without, unless a backend has its own
+
+@final
+class _Coherence:
+    """How memory is kept true; `begins` is what all keys begin with, if that is known.
+
+    Raises ValueError or TypeError, with what is accepted, for other values than those of TieredCache.
+    """
+
+    def __new__(cls, coherence: Any, on_link_loss: Any, beat: Any, begins: bytes) -> Self: ...
+    def __getnewargs__(self) -> tuple[Any, Any, Any, bytes]: ...
 
 @disjoint_base
 class _Backend:

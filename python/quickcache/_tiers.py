@@ -100,15 +100,40 @@ class TieredCache:
     A value found further down is written to the caches above it. Each cache uses its own default
     timeout. Caches of this package are asked without entering Python; any other object with
     `get(key, default=...)`, `set(key, value)` and `delete(key)` will do.
+
+    A MemoryCache above a RedisCache is kept true to it, in each process. `coherence` says how:
+    'tracking' (the server tells of each key that changes, whoever changes it; the default), 'pubsub'
+    (processes with quickcache tell each other of what they clear and overwrite), or 'off' (memory keeps a value
+    for its own timeout, whatever becomes of it elsewhere). `on_link_loss` says what memory does while the
+    server cannot tell: 'bypass' (it is not used), or for how many seconds it may serve nevertheless. `beat`
+    is the time in seconds between two questions to the server, by which a dead link is noticed: memory is trusted
+    for two beats from the last question that was answered. Raises ValueError for other values, and
+    where 'tracking' or 'pubsub' is asked for and the caches are not a MemoryCache above a RedisCache.
     """
 
     __module__ = _PATH
 
     caches: Iterable[Any]
+    _coherence: _native._Coherence | None = (
+        None  # as by default, also for subclasses that do not call __init__
+    )
 
-    def __init__(self, caches: Iterable[Any]) -> None:
+    def __init__(
+        self,
+        caches: Iterable[Any],
+        *,
+        coherence: str | None = None,
+        on_link_loss: Timeout | str = "bypass",
+        beat: float | timedelta = 1.0,
+    ) -> None:
         # An iterator would be used up by the first operation.
         self.caches = list(caches) if isinstance(caches, Iterator) else caches
+        coherent(self, coherence, on_link_loss, beat)
+        if coherence not in (None, "off") and not _native._may_be_coherent(self):
+            raise ValueError(
+                f"coherence={coherence!r} keeps a MemoryCache true to the RedisCache below it, both of them "
+                "of this package and the RedisCache without replicas: give such caches, or leave coherence out"
+            )
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key` in the first cache that has it, or `default`."""
@@ -121,6 +146,33 @@ class TieredCache:
     def delete(self, key: str) -> None:
         """Forget `key` in every cache."""
         _native._delete(self, key)
+
+    def stats(self) -> dict[str, Any]:
+        """How memory is kept true, in this process, by name.
+
+        `coherence`, as the server allows it; whether memory is `trusted` now; `beat_age`, the seconds since the
+        last question to the server that was answered (None: there is none), and `bound`, how old that may be;
+        `invalidations`, keys that were said to have changed; `flushes`, how often all were voided; `link_losses`;
+        `refused_fills`, values not kept in memory since they may have changed since they were read or computed.
+        """
+        return _native._coherence_stats(self)
+
+
+def coherent(
+    tiers: TieredCache, coherence: str | None, on_link_loss: Timeout | str, beat: float | timedelta
+) -> TieredCache:
+    """The same tiers, kept true in this way. What is as by default is left out, as 0.5 had it."""
+    if (coherence, on_link_loss, beat) != (None, "bypass", 1.0):
+        tiers._coherence = _native._Coherence(coherence, on_link_loss, beat, b"")
+    return tiers
+
+
+def with_caches(tiers: TieredCache, caches: list[Any]) -> TieredCache:
+    """The same with other caches."""
+    other = TieredCache(caches)
+    if tiers._coherence is not None:
+        other._coherence = tiers._coherence
+    return other
 
 
 _native._seal(TieredCache)
@@ -163,7 +215,9 @@ def fold_timeouts(cache: Any, timeout: Timeout, memoize_timeout: Timeout) -> Any
     if not kept:
         warn_nothing_cached()
     folded = [tier if life is None else _with_timeout(tier, life) for tier, life in kept]
-    return folded[0] if folded and type(cache) is not TieredCache else TieredCache(folded)
+    if type(cache) is TieredCache:
+        return with_caches(cache, folded)
+    return folded[0] if folded else TieredCache([])
 
 
 def warn_nothing_cached() -> None:

@@ -8,18 +8,34 @@
 //! An **epoch** is counted per shard, and moves also when a value is evicted or replaced: a copy of
 //! a value held elsewhere counts only while it is unchanged. Two keys of one shard may void each
 //! other, which costs a store or a copy and never truth.
+//!
+//! A **flush** voids all values that need trust at once, by its number: none that was noted before counts.
 
+use super::trust::Trust;
+use crate::clock::Deadline;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-/// A moment in the order of clears.
+/// A moment in the order of clears, and in that of flushes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Generation(u64);
+pub struct Generation {
+    moment: u64,
+    flushes: u32,
+}
+
+impl Generation {
+    /// How many flushes there had been.
+    pub fn flushes(self) -> u32 {
+        self.flushes
+    }
+}
 
 /// The order of clears, and when each shard was last cleared; a shard's lock orders its writes.
 #[derive(Debug)]
 pub struct Generations {
     clears: AtomicU64,
+    /// How often everything that needs trust was voided.
+    flushes: AtomicU32,
     last: Box<[Mutex<Last>]>,
 }
 
@@ -38,6 +54,7 @@ impl Generations {
     pub fn new(shards: usize) -> Self {
         Self {
             clears: AtomicU64::new(0),
+            flushes: AtomicU32::new(0),
             last: (0..shards.next_power_of_two())
                 .map(|_| Mutex::default())
                 .collect(),
@@ -46,12 +63,32 @@ impl Generations {
 
     /// The moment now.
     pub fn now(&self) -> Generation {
-        Generation(self.clears.load(Ordering::SeqCst))
+        self.at(|clears| clears.load(Ordering::SeqCst))
     }
 
     /// The moment now, told from all others: when a refresh begins.
     pub fn begin(&self) -> Generation {
-        Generation(self.clears.fetch_add(1, Ordering::SeqCst) + 1)
+        self.at(|clears| clears.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    fn at(&self, moment: impl FnOnce(&AtomicU64) -> u64) -> Generation {
+        // Before the moment: what is flushed after this voids the generation or its value.
+        let flushes = self.flushes();
+        Generation {
+            moment: moment(&self.clears),
+            flushes,
+        }
+    }
+
+    /// How many flushes there were.
+    pub fn flushes(&self) -> u32 {
+        self.flushes.load(Ordering::SeqCst)
+    }
+
+    /// Void all that was read or computed before now, and all that needs trust and was stored before.
+    pub fn flush(&self) {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+        self.clear_all();
     }
 
     /// Take the lock under which the shard of `fingerprint` is written.
@@ -84,18 +121,18 @@ pub struct Shard<'a> {
 impl Shard<'_> {
     /// Whether the shard was cleared or refreshed after that moment.
     pub fn was_cleared_since(&self, generation: Generation) -> bool {
-        self.last.voided > generation.0
+        self.last.voided > generation.moment
     }
 
     /// Whether a refresh that began at that moment is overtaken: by a clear, or a refresh begun later.
     pub fn has_newer_than(&self, begun: Generation) -> bool {
-        self.last.cleared > begun.0
+        self.last.cleared > begun.moment
     }
 
     /// Void what was read before now, for what a refresh has computed that began at that moment.
     pub fn refresh(&mut self, begun: Generation) {
         self.last.voided = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
-        self.last.cleared = self.last.cleared.max(begun.0);
+        self.last.cleared = self.last.cleared.max(begun.moment);
     }
 
     /// Void what was read or computed before now.
@@ -115,9 +152,10 @@ pub struct Epoch {
     pub(super) shard: u16,
 }
 
-/// The epochs of all shards, read without a lock.
+/// The epochs of all shards, read without a lock; and until when copies count that need trust.
 #[derive(Debug)]
 pub struct Epochs {
+    trust: Trust,
     shards: Box<[AtomicU32]>,
     /// How often epochs were bumped since `take_bumps`.
     bumps: AtomicU32,
@@ -127,6 +165,7 @@ impl Epochs {
     /// As many shards as given, rounded up to a power of two; 32,768 at most.
     pub fn new(shards: usize) -> Self {
         Self {
+            trust: Trust::default(),
             shards: (0..shards.next_power_of_two().min(32_768))
                 .map(|_| AtomicU32::new(0))
                 .collect(),
@@ -151,6 +190,17 @@ impl Epochs {
             .is_some_and(|number| number.load(Ordering::Acquire) == epoch.number)
     }
 
+    /// Until when copies count that need trust.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Whether a copy with that deadline counts at `now`, as far as time goes.
+    #[inline]
+    pub fn is_alive_at(&self, deadline: Deadline, now: u64) -> bool {
+        !deadline.has_passed_at(now) && (!deadline.needs_trust() || self.trust.holds_at(now))
+    }
+
     /// Void copies of values of this shard. Neither allocates nor locks nor panics.
     pub fn bump(&self, fingerprint: u64) {
         if let Some(epoch) = self.shards.get(shard_of(fingerprint, self.shards.len())) {
@@ -164,6 +214,13 @@ impl Epochs {
         for epoch in &self.shards {
             epoch.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Void all copies, and have them let go of by and by.
+    pub fn flush(&self) {
+        self.bump_all();
+        let shards = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
+        self.bumps.fetch_add(shards, Ordering::Relaxed);
     }
 
     /// How often single shards were bumped since this was last asked.

@@ -5,5 +5,6 @@ pub mod copies;
 pub mod flight;
 pub mod front;
 pub mod generation;
+pub mod trust;
 
 mod table;

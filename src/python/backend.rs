@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 
 use super::alias::Apart;
+use super::coherence::Coherence;
 use super::guard::{DJANGO_BACKEND, DJANGO_KEYS};
 use super::memory_cache::MemoryCache;
 use super::naming::Text;
@@ -53,7 +54,7 @@ pub(super) enum Store {
     Memory(Py<MemoryCache>),
     Redis(Py<RedisCache>),
     /// A memory that keeps values for so long at most, before a server.
-    Tiers(Py<MemoryCache>, Timeout, Py<RedisCache>),
+    Tiers(Py<MemoryCache>, Timeout, Py<RedisCache>, Py<Coherence>),
 }
 
 /// What keys are made of.
@@ -131,7 +132,7 @@ impl Backend {
     #[getter]
     fn leases(&self) -> bool {
         match self.store() {
-            Some(Store::Redis(cache) | Store::Tiers(_, _, cache)) => cache.get().has_leases(),
+            Some(Store::Redis(cache) | Store::Tiers(_, _, cache, _)) => cache.get().has_leases(),
             Some(Store::Memory(_)) | None => false,
         }
     }
@@ -245,7 +246,7 @@ impl Backend {
         match self.store() {
             Some(Store::Memory(cache)) => visit.call(cache)?,
             Some(Store::Redis(cache)) => visit.call(cache)?,
-            Some(Store::Tiers(upper, _, lower)) => {
+            Some(Store::Tiers(upper, _, lower, _)) => {
                 visit.call(upper)?;
                 visit.call(lower)?;
             }
@@ -400,8 +401,9 @@ impl Store {
         let Some(parts) = cache.getattr_opt(intern!(cache.py(), "parts"))? else {
             return Ok(None);
         };
-        let (memory, life, redis): (_, Bound<'_, PyAny>, _) = parts.extract()?;
-        Ok(Some(Self::Tiers(memory, timeout::extract(&life)?, redis)))
+        let (memory, life, redis, coherence): (_, Bound<'_, PyAny>, _, _) = parts.extract()?;
+        let life = timeout::extract(&life)?;
+        Ok(Some(Self::Tiers(memory, life, redis, coherence)))
     }
 }
 

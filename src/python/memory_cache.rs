@@ -9,7 +9,9 @@ use pyo3::types::{IntoPyDict, PyDict, PyInt};
 
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
+use super::coherence::Linked;
 use super::key;
+use super::raw::attached::Attached;
 use super::raw::object::Object;
 use super::shown::shown;
 use super::timeout;
@@ -45,6 +47,8 @@ pub(super) struct MemoryCache {
     isolate: bool,
     /// Whether the garbage collector has to look through the values.
     may_lead_on: AtomicBool,
+    /// The servers that values are kept true to. After the tier: they let go of it first.
+    links: Attached<Vec<Linked>>,
 }
 
 #[pymethods]
@@ -77,6 +81,7 @@ impl MemoryCache {
             tier: MemoryTier::new(options, clock)?,
             isolate,
             may_lead_on: AtomicBool::new(!isolate),
+            links: Attached::new(Vec::new()),
         })
     }
 
@@ -355,6 +360,22 @@ impl MemoryCache {
     ) -> Option<Held<Object>> {
         self.tier
             .set(key, value.object, value.size, value.timeout, write)
+    }
+
+    /// The same for a value that a server has, while it is told of changes there.
+    pub(super) fn store_on_trust(
+        &self,
+        key: PackedKey,
+        value: Prepared,
+        write: Write,
+    ) -> Option<Held<Object>> {
+        self.tier
+            .set_on_trust(key, value.object, value.size, value.timeout, write)
+    }
+
+    /// The servers that values are kept true to.
+    pub(super) fn links(&self) -> &Attached<Vec<Linked>> {
+        &self.links
     }
 
     /// Forget `key`; whether it was held.

@@ -10,6 +10,7 @@ mod backend;
 mod bind;
 mod clock;
 mod codes;
+mod coherence;
 mod errors;
 mod first;
 mod flight;
@@ -50,6 +51,8 @@ mod _native {
     use super::backend::Backend;
     #[pymodule_export]
     use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::coherence::{Coherence, is_coherent, may_be_coherent, stats as coherence_stats};
     #[pymodule_export]
     use super::flight::Desk;
     #[pymodule_export]

@@ -50,6 +50,15 @@ impl<'py> Naming<'py> {
         }
     }
 
+    /// What goes before each key; None if a function of the user's has a say in it.
+    pub(super) fn head(&self) -> Option<Box<[u8]>> {
+        match (&self.prefix, &self.django) {
+            (Some(_), _) => None,
+            (None, None) => Some(Box::default()),
+            (None, Some(django)) => django.head(),
+        }
+    }
+
     /// What the tier is asked for where `key` is wanted.
     pub(super) fn of(&self, py: Python<'py>, key: &Key) -> PyResult<Named> {
         let text = match &self.prefix {

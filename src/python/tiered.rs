@@ -1,6 +1,7 @@
 //! Tiers of either kind: ours, asked without entering Python, and any object with their methods.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -9,7 +10,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::alias::Aliased;
 use super::asked::{Asked, AskedKey, AskedTier};
-use super::backend::Store;
+use super::backend::{Backend, Store};
+use super::coherence::{self, Coherence, Linked, Links};
 use super::foreign::Foreign;
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, REDIS_CACHE, TIERED_CACHE};
 use super::key::Key;
@@ -36,7 +38,7 @@ pub(super) struct AnyTier<'py> {
     kind: Kind<'py>,
 }
 
-enum Kind<'py> {
+pub(super) enum Kind<'py> {
     /// Our memory tier.
     Memory(Memory<'py>),
     /// Our tier on a server.
@@ -84,12 +86,16 @@ impl<'py> Kind<'py> {
             Some(Store::Redis(cache)) if REDIS_CACHE.holds_for(cache.bind(py)) => {
                 Some(smallvec![remote(cache.bind(py), Some(life), behind)?])
             }
-            Some(Store::Tiers(upper, most, lower))
+            Some(Store::Tiers(upper, most, lower, coherence))
                 if MEMORY_CACHE.holds_for(upper.bind(py))
                     && REDIS_CACHE.holds_for(lower.bind(py)) =>
             {
+                let mut upper = memory(upper.bind(py), Some(life.min(*most)), behind)?;
+                if let Self::Memory(upper) = &mut upper {
+                    upper.coherence = Some(coherence.clone_ref(py));
+                }
                 Some(smallvec![
-                    memory(upper.bind(py), Some(life.min(*most)), behind)?,
+                    upper,
                     remote(lower.bind(py), Some(life), behind)?,
                 ])
             }
@@ -98,20 +104,31 @@ impl<'py> Kind<'py> {
     }
 }
 
-struct Memory<'py> {
-    cache: Bound<'py, MemoryCache>,
+pub(super) struct Memory<'py> {
+    pub(super) cache: Bound<'py, MemoryCache>,
     /// The life to set values with, if not the cache's own.
     timeout: Option<Timeout>,
-    naming: Naming<'py>,
+    pub(super) naming: Naming<'py>,
+    /// How it is kept true to the tier below, if it has a say in that.
+    pub(super) coherence: Option<Py<Coherence>>,
+    /// The operation it is part of, and its place there.
+    operation: Option<(Rc<Operation<'py>>, usize)>,
     /// On what condition values are set.
     write: Cell<Write>,
     /// When this tier was first asked: what is promoted to it must be no older.
-    asked: Generation,
+    asked: Cell<Generation>,
     /// The key it was asked for, if it is another.
     asked_for: Cell<AskedKey>,
     last: RefCell<Option<Last>>,
     /// What was found or kept, as the cache holds it.
     held: RefCell<Option<Held<Object>>>,
+}
+
+/// One operation on all tiers of a cache.
+struct Operation<'py> {
+    cache: Bound<'py, PyAny>,
+    /// What keeps its memory tiers true, once that was asked for.
+    links: OnceCell<Option<Links>>,
 }
 
 /// What was last written, to be written once more when the tiers below have followed.
@@ -190,7 +207,7 @@ impl<'py> AnyTier<'py> {
             Kind::Memory(memory) => AskedTier {
                 cache: Some(memory.cache.clone().unbind()),
                 is_remote: false,
-                generation: memory.asked,
+                generation: memory.asked.get(),
                 key: memory.asked_for.take(),
             },
             Kind::Remote(remote) => AskedTier {
@@ -241,15 +258,32 @@ impl<'py> AnyTier<'py> {
 impl<'py> Memory<'py> {
     fn new(cache: Bound<'py, MemoryCache>, timeout: Option<Timeout>, naming: Naming<'py>) -> Self {
         Self {
-            asked: cache.get().generation(),
+            asked: Cell::new(cache.get().generation()),
             cache,
             timeout,
             naming,
+            coherence: None,
+            operation: None,
             write: Cell::new(Write::Always),
             asked_for: Cell::default(),
             last: RefCell::new(None),
             held: RefCell::new(None),
         }
+    }
+
+    /// What keeps its value of a key true, if anything does.
+    fn linked(&self, key: &Key) -> PyResult<Option<&Linked>> {
+        let Some((operation, place)) = &self.operation else {
+            return Ok(None);
+        };
+        if operation.links.get().is_none() {
+            let _first = operation
+                .links
+                .set(coherence::links(&operation.cache, key)?);
+        }
+        let links = operation.links.get().and_then(Option::as_ref);
+        let linked = links.and_then(|links| links.get(*place));
+        Ok(linked.filter(|linked| linked.is_in_force()))
     }
 
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
@@ -276,14 +310,19 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     fn get(&self, key: &Key) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         match &self.kind {
             Kind::Memory(memory) => {
-                memory.write.set(Write::Fill(memory.asked));
-                let Some(key) = memory.key(key)? else {
+                memory.write.set(Write::Fill(memory.asked.get()));
+                let Some(packed) = memory.key(key)? else {
                     return Ok(None);
                 };
                 let py = memory.cache.py();
                 let cache = memory.cache.get();
-                let fetched = cache.fetch(py, &key)?;
+                let fetched = cache.fetch(py, &packed)?;
                 let Some(fetched) = fetched.filter(|found| !found.value.is(py.Ellipsis())) else {
+                    if memory.linked(key)?.is_some() {
+                        // By now somebody listens, and what is read from here on is heard of.
+                        memory.asked.set(cache.generation());
+                        memory.write.set(Write::Fill(memory.asked.get()));
+                    }
                     return Ok(None);
                 };
                 let remaining = fetched.held.deadline.remaining(cache.tier().clock());
@@ -307,14 +346,29 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     fn set(&self, key: &Key, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
         match &self.kind {
             Kind::Memory(memory) => {
+                let linked = memory.linked(key)?;
                 let Some(key) = memory.key(key)? else {
                     return Ok(());
                 };
                 let cache = memory.cache.get();
+                let write = memory.write.get();
+                if linked.is_some() && matches!(write, Write::Always | Write::Again) {
+                    // Nobody can tell whether another came after it. It is read from the server the next time.
+                    cache.forget_again(&key);
+                    *memory.last.borrow_mut() = Some(Last::Delete(key));
+                    return Ok(());
+                }
                 let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
                 let timeout = at_most.map_or(own, |most| own.min(most));
                 let prepared = cache.prepare(value, timeout)?;
-                let write = memory.write.get();
+                if let Some(linked) = linked {
+                    let held = cache.store_on_trust(key, prepared, write);
+                    if held.is_none() {
+                        linked.count_refused_fill();
+                    }
+                    *memory.held.borrow_mut() = held;
+                    return Ok(());
+                }
                 if matches!(write, Write::Always) {
                     *memory.last.borrow_mut() = Some(Last::Set(key.clone(), prepared.clone()));
                 }
@@ -330,6 +384,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     fn delete(&self, key: &Key) -> PyResult<()> {
         match &self.kind {
             Kind::Memory(memory) => {
+                // So that others are told, where it is for this process to tell them.
+                memory.linked(key)?;
                 if let Some(key) = memory.key(key)? {
                     memory.cache.get().forget(&key);
                     *memory.last.borrow_mut() = Some(Last::Delete(key));
@@ -557,10 +613,38 @@ pub(super) fn in_order<'py>(
     let caches = several.then(|| in_caches(cache)).transpose()?;
     let itself = (!several).then(|| AnyTier::all_of(cache.clone()));
     let itself = itself.transpose()?.into_iter().flatten().map(Ok);
+    let operation = Operation::of(cache);
+    let ranked = move |(place, tier)| ranked(&operation, place, tier);
     Ok(caches
         .into_iter()
         .flatten()
         .chain(itself.enumerate().map(ranked)))
+}
+
+/// The tiers of a cache, if nobody notices that they are looked at before they are asked.
+pub(super) fn look_ahead<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Kind<'py>>>> {
+    let caches = cache.getattr_opt(intern!(cache.py(), "caches"))?;
+    let Some(caches) = caches.filter(|_| !cache.is_instance_of::<Backend>()) else {
+        let tiers = AnyTier::all_of(cache.clone())?;
+        return Ok(Some(tiers.into_iter().map(|tier| tier.kind).collect()));
+    };
+    if !caches.is_exact_instance_of::<PyList>() && !caches.is_exact_instance_of::<PyTuple>() {
+        return Ok(None);
+    }
+    let mut tiers = Vec::with_capacity(caches.len()?);
+    for object in caches.try_iter()? {
+        tiers.extend(AnyTier::all_of(object?)?.into_iter().map(|tier| tier.kind));
+    }
+    Ok(Some(tiers))
+}
+
+impl<'py> Operation<'py> {
+    fn of(cache: &Bound<'py, PyAny>) -> Rc<Self> {
+        Rc::new(Self {
+            cache: cache.clone(),
+            links: OnceCell::new(),
+        })
+    }
 }
 
 /// The tiers in `caches`, of whatever has these.
@@ -576,14 +660,23 @@ fn in_caches<'py>(
         };
         each
     });
-    Ok(tiers.enumerate().map(ranked))
+    let operation = Operation::of(cache);
+    Ok(tiers
+        .enumerate()
+        .map(move |(place, tier)| ranked(&operation, place, tier)))
 }
 
-/// A tier that knows whether there are others above it.
-fn ranked((place, tier): (usize, PyResult<AnyTier<'_>>)) -> PyResult<AnyTier<'_>> {
-    let tier = tier?;
-    if let Kind::Remote(remote) = &tier.kind {
-        remote.is_below.set(place > 0);
+/// A tier that knows its place among the others of an operation.
+fn ranked<'py>(
+    operation: &Rc<Operation<'py>>,
+    place: usize,
+    tier: PyResult<AnyTier<'py>>,
+) -> PyResult<AnyTier<'py>> {
+    let mut tier = tier?;
+    match &mut tier.kind {
+        Kind::Remote(remote) => remote.is_below.set(place > 0),
+        Kind::Memory(memory) => memory.operation = Some((Rc::clone(operation), place)),
+        Kind::Foreign(_) => {}
     }
     Ok(tier)
 }

@@ -26,6 +26,16 @@ const OF_A_CLOCK: Stretch = Stretch {
     accepts: "seconds (int or float) or a timedelta",
 };
 
+const OF_A_BEAT: Stretch = Stretch {
+    name: "beat",
+    accepts: "seconds (int or float) or a timedelta",
+};
+const OF_A_LINK_LOSS: Stretch = Stretch {
+    name: "on_link_loss",
+    accepts: "'bypass' (memory is off until the server tells of changes again), or for how many seconds memory may \
+              serve nevertheless (int or float, or a timedelta)",
+};
+
 /// What a time is for, as errors tell it.
 struct Stretch {
     name: &'static str,
@@ -66,15 +76,37 @@ pub(super) fn wait_of(flight_wait: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 
 /// How long an operation may take: more than nothing, and no more than an hour.
 pub(super) fn deadline(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    within_an_hour(given, &OF_AN_OPERATION)
+}
+
+fn within_an_hour(given: &Bound<'_, PyAny>, of: &Stretch) -> PyResult<Duration> {
     const LONGEST: Duration = Duration::from_secs(3_600);
-    let deadline = timeout(given, &OF_AN_OPERATION)?.duration();
-    match deadline {
-        Some(deadline) if Duration::ZERO < deadline && deadline <= LONGEST => Ok(deadline),
+    let stretch = timeout(given, of)?.duration();
+    match stretch {
+        Some(stretch) if Duration::ZERO < stretch && stretch <= LONGEST => Ok(stretch),
         _ => Err(PyValueError::new_err(format!(
-            "deadline must be more than 0 seconds and at most 3600, not {}",
+            "{} must be more than 0 seconds and at most 3600, not {}",
+            of.name,
             shown(given)?
         ))),
     }
+}
+
+/// The time between two questions to a server: more than nothing, and no more than an hour.
+pub(super) fn beat(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    within_an_hour(given, &OF_A_BEAT)
+}
+
+/// How long memory may serve without a server that tells of changes.
+pub(super) fn link_loss(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds = seconds(given, &OF_A_LINK_LOSS)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        PyValueError::new_err(format!(
+            "on_link_loss is {}, not {}",
+            OF_A_LINK_LOSS.accepts,
+            shown(given).unwrap_or_default()
+        ))
+    })
 }
 
 /// A stretch of time, for a clock to be turned by.

@@ -1,8 +1,8 @@
 //! Requests on their way to whichever server is to answer them, and what is tried when one does not.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::gate;
 use crate::sync::Mutex;
 use crate::tier::breaker::Shard;
+use crate::tier::coherence::{Hub, Mode};
 use crate::tier::server::{Failure, FailureKind};
 
 /// How long is waited before the same is tried again: this, and twice as long each time.
@@ -35,6 +36,8 @@ pub struct Client {
     pub(super) tls: HashMap<TlsOptions, Arc<ClientConfig>>,
     process: Mutex<Arc<Process>>,
     connections: AtomicU64,
+    /// Where others are told of what is changed here, if they are.
+    channel: OnceLock<(Arc<Hub>, Vec<u8>)>,
 }
 
 /// What is to be done after a reply or a failure.
@@ -64,7 +67,25 @@ impl Client {
             tls,
             process: Mutex::new(Arc::new(Process::new())),
             connections: AtomicU64::new(0),
+            channel: OnceLock::new(),
         })
+    }
+
+    /// The servers.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Tell others on that channel of what is changed here, while those of `hub` are told so.
+    pub fn publish(&self, hub: &Arc<Hub>, channel: &[u8]) {
+        self.channel
+            .get_or_init(|| (Arc::clone(hub), channel.to_vec()));
+    }
+
+    /// Where others are told, if they are.
+    pub(super) fn publishing(&self) -> Option<(&Hub, &[u8])> {
+        let (hub, channel) = self.channel.get()?;
+        (hub.mode() == Some(Mode::Pubsub)).then_some((hub, channel))
     }
 
     /// Whether reads may be answered by a replica, which may be behind.

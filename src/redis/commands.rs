@@ -6,6 +6,7 @@ use redis::{Cmd, ServerErrorKind, Value};
 
 use super::client::{Client, refusal};
 use super::config::Address;
+use super::published;
 use super::request::Request;
 use super::scripts::{self, Compiled};
 use crate::clock::Timeout;
@@ -60,7 +61,7 @@ impl Server for Client {
                 // Done twice, it would find what it has put there itself.
                 request.command(set.arg("NX")).once()
             } else {
-                request.command(&set)
+                self.told(request.command(&set), [key])
             };
             return is_done(self.one(&request, until)?);
         };
@@ -68,12 +69,18 @@ impl Server for Client {
             cmd.arg(tail).arg(u8::from(is_all)).arg(bytes);
             cmd.arg(milliseconds(life).unwrap_or(0));
         };
-        let reply = self.run_script(&scripts::SET_IF, key, arguments, false, until)?;
+        let replaces = !matches!(condition, Condition::Leased(lease) if !lease.is_behind_value());
+        let kind = Kind {
+            is_once: false,
+            replaces,
+        };
+        let reply = self.run_script(&scripts::SET_IF, key, arguments, kind, until)?;
         Ok(int_of(Some(reply))? == 1)
     }
 
     fn delete(&self, key: &[u8], until: Instant) -> Result<bool, Failure> {
         let request = Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+        let request = self.told(request, [key]);
         Ok(int_of(Some(self.one(&request, until)?))? > 0)
     }
 
@@ -92,7 +99,7 @@ impl Server for Client {
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(tail).arg(u8::from(is_all));
         };
-        let reply = self.run_script(&scripts::DELETE_IF, key, arguments, false, until)?;
+        let reply = self.run_script(&scripts::DELETE_IF, key, arguments, Kind::REPLACES, until)?;
         Ok(int_of(Some(reply))? == 1)
     }
 
@@ -109,7 +116,7 @@ impl Server for Client {
                 .arg(&lease::SEAL[..]);
             cmd.arg(PICKLE).arg(&ENVELOPE[..]).arg(PICKLED_INT);
         };
-        let reply = self.run_script(&scripts::MARK, key, arguments, false, until)?;
+        let reply = self.run_script(&scripts::MARK, key, arguments, Kind::default(), until)?;
         int_of(Some(reply)).map(drop)
     }
 
@@ -121,7 +128,7 @@ impl Server for Client {
                 Some(life) => cmd.arg(milliseconds(life).unwrap_or(0)),
             };
         };
-        let reply = self.run_script(&scripts::TOUCH, key, arguments, false, until)?;
+        let reply = self.run_script(&scripts::TOUCH, key, arguments, Kind::default(), until)?;
         Ok(int_of(Some(reply))? == 1)
     }
 
@@ -129,7 +136,11 @@ impl Server for Client {
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(lease::placeholder_head()).arg(by);
         };
-        let reply = self.run_script(&scripts::INCREMENT, key, arguments, true, until)?;
+        let kind = Kind {
+            is_once: true,
+            replaces: true,
+        };
+        let reply = self.run_script(&scripts::INCREMENT, key, arguments, kind, until)?;
         let digits = match reply {
             Value::Nil => return Ok(None),
             Value::BulkString(digits) => digits,
@@ -177,12 +188,16 @@ impl Server for Client {
         };
         let replies = if self.is_cluster() {
             let alone = |item: &(Vec<u8>, Vec<u8>)| set(Request::new(Some(&item.0)), item);
-            self.each(items.iter().map(alone).collect(), until)?
+            let told = |item| self.told(alone(item), [item.0.as_slice()]);
+            self.each(items.iter().map(told).collect(), until)?
         } else {
-            self.call(&items.iter().fold(Request::new(None), set), until)?
+            let request = items.iter().fold(Request::new(None), set);
+            let request = self.told(request, items.iter().map(|(key, _)| key.as_slice()));
+            self.answers(&request, until)?
         };
         replies
             .into_iter()
+            .take(items.len())
             .try_for_each(|reply| is_done(reply).map(drop))
     }
 
@@ -190,10 +205,15 @@ impl Server for Client {
         if !self.is_cluster() {
             let mut del = redis::cmd("DEL");
             del.arg(keys);
-            let reply = self.one(&Request::new(None).command(&del), until)?;
+            let request = Request::new(None).command(&del);
+            let request = self.told(request, keys.iter().map(Vec::as_slice));
+            let reply = self.one(&request, until)?;
             return int_of(Some(reply)).map(i64::unsigned_abs);
         }
-        let del = |key: &Vec<u8>| Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+        let del = |key: &Vec<u8>| {
+            let request = Request::new(Some(key)).command(redis::cmd("DEL").arg(key));
+            self.told(request, [key.as_slice()])
+        };
         let replies = self.each(keys.iter().map(del).collect(), until)?;
         replies
             .into_iter()
@@ -205,6 +225,10 @@ impl Server for Client {
         for primary in self.primaries(Instant::now() + deadline)? {
             if prefix.is_empty() {
                 let request = Request::new(None).command(&redis::cmd("FLUSHDB"));
+                let request = match self.publishing() {
+                    None => request,
+                    Some((_, channel)) => published_on(request, channel, published::all()),
+                };
                 self.call_at(&primary, &request, Instant::now() + deadline)?;
             } else {
                 self.clear_at(&primary, prefix, deadline)?;
@@ -245,8 +269,28 @@ impl Server for Client {
 impl Client {
     /// Send a request that has one reply, and have that.
     fn one(&self, request: &Request, until: Instant) -> Result<Value, Failure> {
-        let mut replies = self.call(request, until)?;
-        checked(replies.pop().unwrap_or_default())
+        let replies = self.answers(request, until)?;
+        checked(replies.into_iter().next().unwrap_or_default())
+    }
+
+    /// The same request, and others told of the keys that it changes, if they are: after it, in the same write.
+    fn told<'a>(&self, request: Request, keys: impl IntoIterator<Item = &'a [u8]>) -> Request {
+        match self.publishing() {
+            None => request,
+            Some((_, channel)) => published_on(request, channel, published::write(keys)),
+        }
+    }
+
+    /// The replies to a request, the last of which may be to telling others.
+    fn answers(&self, request: &Request, until: Instant) -> Result<Vec<Value>, Failure> {
+        let replies = self.call(request, until)?;
+        if replies.len() > 1
+            && let (Some((hub, _)), Some(Value::ServerError(error))) =
+                (self.publishing(), replies.last())
+        {
+            hub.note_unpublished(&refusal(error));
+        }
+        Ok(replies)
     }
 
     fn run_script(
@@ -254,25 +298,30 @@ impl Client {
         script: &Compiled,
         key: &[u8],
         arguments: impl Fn(&mut Cmd),
-        is_once: bool,
+        kind: Kind,
         until: Instant,
     ) -> Result<Value, Failure> {
         let ask = |mut command: Cmd| {
             arguments(&mut command);
-            let request = Request::new(Some(key)).command(&command);
-            let request = if is_once { request.once() } else { request };
-            self.call(&request, until)
+            let mut request = Request::new(Some(key)).command(&command);
+            if kind.is_once {
+                request = request.once();
+            }
+            if kind.replaces {
+                request = self.told(request, [key]);
+            }
+            self.answers(&request, until)
         };
         let replies = ask(script.by_hash(key))?;
         let is_unknown = replies.iter().any(|reply| {
             matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
         });
-        let mut replies = if is_unknown {
+        let replies = if is_unknown {
             ask(script.by_text(key))?
         } else {
             replies
         };
-        checked(replies.pop().unwrap_or_default())
+        checked(replies.into_iter().next().unwrap_or_default())
     }
 
     /// Send requests about one key each to a cluster, in one round trip to each node. The replies in their order.
@@ -331,13 +380,15 @@ impl Client {
             let Some(Value::Array(keys)) = keys else {
                 return Err(unexpected(&keys.unwrap_or_default()));
             };
+            let keys = keys.into_iter().map(|key| bytes_of(Some(key)));
+            let keys = keys.filter_map(Result::transpose);
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
             let mut unlink = Request::new(None);
-            for key in keys {
-                if let Some(key) = bytes_of(Some(key))? {
-                    unlink = unlink.command(redis::cmd("UNLINK").arg(key));
-                }
+            for key in &keys {
+                unlink = unlink.command(redis::cmd("UNLINK").arg(key));
             }
-            if unlink.count() > 0 {
+            if !keys.is_empty() {
+                let unlink = self.told(unlink, keys.iter().map(Vec::as_slice));
                 self.call_at(address, &unlink, Instant::now() + deadline)?;
             }
             match next {
@@ -346,6 +397,26 @@ impl Client {
             }
         }
     }
+}
+
+/// What a script does.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kind {
+    /// Whether it must not be done twice.
+    is_once: bool,
+    /// Whether it may replace or remove a value that others have in memory.
+    replaces: bool,
+}
+
+impl Kind {
+    const REPLACES: Self = Self {
+        is_once: false,
+        replaces: true,
+    };
+}
+
+fn published_on(request: Request, channel: &[u8], message: Vec<u8>) -> Request {
+    request.command(redis::cmd("PUBLISH").arg(channel).arg(message))
 }
 
 /// Have a key hold bytes for so long.

@@ -1,6 +1,6 @@
 //! One connection to one server: logging in, commands, and their replies.
 
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ pub(super) struct Connection {
     descriptor: Descriptor,
     /// How many replies have yet to come.
     expected: usize,
+    is_resp3: bool,
 }
 
 /// What a server has to be.
@@ -49,6 +50,7 @@ impl Connection {
             descriptor: stream.descriptor(),
             stream: BufReader::with_capacity(BUFFER, stream),
             expected: 0,
+            is_resp3: false,
         };
         connection
             .log_in(endpoint, role, until)
@@ -131,13 +133,54 @@ impl Connection {
     /// Read the replies to what was sent.
     pub(super) fn receive(&mut self, until: Instant) -> Result<Vec<Value>, Failure> {
         self.stream.get_mut().due(until);
-        let mut stream = Replies::of(&mut self.stream);
         let mut replies = Vec::with_capacity(self.expected);
         while self.expected > 0 {
-            replies.push(stream.read()?);
+            replies.push(self.read()?);
             self.expected -= 1;
         }
         Ok(replies)
+    }
+
+    fn read(&mut self) -> Result<Value, Failure> {
+        if self.is_resp3 {
+            Replies::of_resp3(&mut self.stream).read()
+        } else {
+            Replies::of(&mut self.stream).read()
+        }
+    }
+
+    /// Have replies in RESP 3 from the next command on, which asks for it; and wait for what the server says unasked
+    /// without spinning.
+    pub(super) fn listen(&mut self, is_resp3: bool) {
+        self.is_resp3 = is_resp3;
+        self.stream.get_mut().rest();
+    }
+
+    /// Whether the server has said something by `until`.
+    pub(super) fn hears(&mut self, until: Instant) -> Result<bool, Failure> {
+        self.stream.get_mut().due(until);
+        match self.stream.fill_buf() {
+            Ok([]) => Err(Failure::new(
+                FailureKind::Unreachable,
+                "the server has closed the connection",
+            )),
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let failure = Failure::of_io(&error, "nothing was heard");
+                if failure.kind == FailureKind::Timeout {
+                    Ok(false)
+                } else {
+                    Err(failure)
+                }
+            }
+        }
+    }
+
+    /// Read what the server says next, whether asked or not.
+    pub(super) fn hear(&mut self, until: Instant) -> Result<Value, Failure> {
+        self.stream.get_mut().due(until);
+        self.expected = 0;
+        self.read()
     }
 
     /// Whether the next reply will be that to the next command: the server has not closed the connection, and

@@ -7,6 +7,7 @@ pub mod busy_poll;
 pub mod client;
 pub mod combine;
 pub mod config;
+pub mod listener;
 pub mod reply;
 pub mod tls;
 
@@ -15,8 +16,10 @@ mod commands;
 mod connection;
 mod node;
 mod process;
+mod published;
 mod request;
 mod routes;
+mod said_unasked;
 mod scripts;
 mod sentinel;
 mod stream;

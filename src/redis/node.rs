@@ -70,7 +70,7 @@ impl Node {
                 return Ok(in_use);
             }
         }
-        let connection = Connection::open(&self.endpoint, self.tls.as_ref(), self.role, until)?;
+        let connection = self.open(until)?;
         count();
         let descriptor = connection.descriptor();
         {
@@ -78,6 +78,11 @@ impl Node {
             self.pool.lock().open.insert(descriptor);
         }
         Ok(InUse::new(self, connection))
+    }
+
+    /// A connection that is none of the pool's.
+    pub(super) fn open(&self, until: Instant) -> Result<Connection, Failure> {
+        Connection::open(&self.endpoint, self.tls.as_ref(), self.role, until)
     }
 
     /// Send packed commands that have as many replies, and read these; together with those of other threads,

@@ -88,6 +88,24 @@ impl Client {
         }
     }
 
+    /// The servers that are written to now, asked of others each time: one that is not any more might not know.
+    pub(super) fn current_primaries(&self, until: Instant) -> Result<Vec<Arc<Node>>, Failure> {
+        let process = self.process();
+        if !self.is_cluster() {
+            process.set_primary(None);
+            return Ok(vec![self.find_primary(&process, until)?]);
+        }
+        let turn = process.turn.fetch_add(1, Relaxed);
+        let slots = self.ask_for_slots(&process, &process.slots(), turn, until)?;
+        if !slots.is_whole() {
+            return Err(not_whole());
+        }
+        let primaries = slots.primaries();
+        process.set_slots(slots);
+        let node = |address| self.node_at(&process, address, Role::Any);
+        Ok(primaries.into_iter().map(node).collect())
+    }
+
     /// The shard of a key, as far as is known.
     pub(super) fn shard_of(&self, key: &[u8]) -> Shard {
         if !self.is_cluster() {
@@ -184,7 +202,7 @@ impl Client {
             return Ok(known);
         }
         process.is_stale.store(false, SeqCst);
-        let asked = self.ask_for_slots(process, &known, until);
+        let asked = self.ask_for_slots(process, &known, 0, until);
         process.is_refreshing.store(false, SeqCst);
         match asked {
             Ok(slots) => process.set_slots(slots),
@@ -198,11 +216,13 @@ impl Client {
         Ok(process.slots())
     }
 
-    /// Ask the nodes in turn, each with its share of half the time that is left.
+    /// Ask the nodes one after the other, each with its share of half the time that is left; from another one on in
+    /// each `turn`.
     fn ask_for_slots(
         &self,
         process: &Process,
         known: &Slots,
+        turn: usize,
         until: Instant,
     ) -> Result<Slots, Failure> {
         let Topology::Cluster { seeds } = &self.topology else {
@@ -216,6 +236,8 @@ impl Client {
             .into_iter()
             .map(|address| self.node_at(process, address, Role::Any))
             .collect();
+        let first = turn % nodes.len().max(1);
+        nodes.rotate_left(first);
         nodes.extend(seeds.iter().map(|seed| self.node(process, seed, Role::Any)));
         let request = Request::new(None).command(redis::cmd("CLUSTER").arg("SLOTS"));
         let mut last = Failure::new(FailureKind::Unreachable, "there is no node to ask").unsent();

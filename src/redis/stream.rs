@@ -70,6 +70,11 @@ impl Stream {
         self.timed().until = until;
     }
 
+    /// Wait for what comes without spinning.
+    pub(super) fn rest(&mut self) {
+        self.timed().busy_poll = None;
+    }
+
     /// The socket's number, by which a child that inherited it can close it.
     pub(super) fn descriptor(&mut self) -> Descriptor {
         self.timed().descriptor
@@ -157,6 +162,11 @@ impl Descriptor {
     pub(super) fn close_inherited(self) {
         sys::close_inherited(self.number, self.identity);
     }
+
+    /// End the connection of a socket that another thread waits at, and has yet to close.
+    pub(super) fn hang_up(self) {
+        sys::hang_up(self.number);
+    }
 }
 
 /// A socket's number. There is no fork here.
@@ -172,6 +182,9 @@ impl Descriptor {
     }
 
     pub(super) fn close_inherited(self) {}
+
+    /// What waits finds out by itself, at its next question.
+    pub(super) fn hang_up(self) {}
 }
 
 /// A socket that gives up at a moment.

@@ -17,6 +17,8 @@ pub const TOKEN: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     token: [u8; TOKEN],
+    /// Whether it may be behind a value, which is to be replaced.
+    is_behind_value: bool,
 }
 
 impl Lease {
@@ -26,7 +28,24 @@ impl Lease {
         let (random, seal) = token.split_at_mut(TOKEN - SEAL.len());
         getrandom::fill(random)?;
         seal.copy_from_slice(&SEAL);
-        Ok(Self { token })
+        Ok(Self {
+            token,
+            is_behind_value: false,
+        })
+    }
+
+    /// The same, to be put behind a value.
+    #[must_use]
+    pub fn behind_value(self) -> Self {
+        Self {
+            is_behind_value: true,
+            ..self
+        }
+    }
+
+    /// Whether it may be behind a value, which is to be replaced.
+    pub fn is_behind_value(&self) -> bool {
+        self.is_behind_value
     }
 
     /// What a key ends with while the lease is in it.
@@ -42,7 +61,10 @@ impl Lease {
     /// The lease of a placeholder; None for all other bytes.
     pub fn of_placeholder(bytes: &[u8]) -> Option<Self> {
         let token: [u8; TOKEN] = bytes.strip_prefix(ELLIPSIS)?.try_into().ok()?;
-        token.ends_with(&SEAL).then_some(Self { token })
+        token.ends_with(&SEAL).then_some(Self {
+            token,
+            is_behind_value: false,
+        })
     }
 }
 

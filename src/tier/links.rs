@@ -16,6 +16,8 @@ const CHUNKS: usize = 25;
 #[derive(Debug)]
 pub(super) struct Links {
     head: AtomicU32,
+    /// What was taken from the stack and has yet to be passed on. Written under the slab's lock.
+    rest: AtomicU32,
     chunks: [OnceLock<Box<[AtomicU32]>>; CHUNKS],
 }
 
@@ -23,6 +25,7 @@ impl Links {
     pub(super) fn new() -> Self {
         Self {
             head: AtomicU32::new(NONE),
+            rest: AtomicU32::new(NONE),
             chunks: [const { OnceLock::new() }; CHUNKS],
         }
     }
@@ -64,13 +67,19 @@ impl Links {
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.head.load(Ordering::Relaxed) == NONE
+        self.head.load(Ordering::Relaxed) == NONE && self.rest.load(Ordering::Relaxed) == NONE
     }
 
-    /// Take the whole stack; pass each of its slots on.
-    pub(super) fn take_all(&self, mut each: impl FnMut(u32)) {
-        let mut slot = self.head.swap(NONE, Ordering::Acquire);
-        while slot != NONE {
+    /// Take `most` slots, those first that were taken before and not passed on; pass each on. One caller at a time.
+    pub(super) fn take(&self, most: usize, mut each: impl FnMut(u32)) {
+        let mut slot = self.rest.load(Ordering::Relaxed);
+        for _ in 0..most {
+            if slot == NONE {
+                slot = self.head.swap(NONE, Ordering::Acquire);
+            }
+            if slot == NONE {
+                break;
+            }
             // read first: once passed on, the slot may be used and pushed again
             let next = self
                 .link(slot)
@@ -78,6 +87,7 @@ impl Links {
             each(slot);
             slot = next;
         }
+        self.rest.store(slot, Ordering::Relaxed);
     }
 }
 
@@ -117,14 +127,15 @@ mod tests {
                     for slot in (0..slots).filter(|slot| slot % 4 == thread) {
                         links.push(slot);
                         if slot % 7 == 0 {
-                            links.take_all(|slot| taken.lock().unwrap().push(slot));
+                            let mut taken = taken.lock().unwrap();
+                            links.take(5, |slot| taken.push(slot));
                         }
                     }
                 });
             }
         });
-        links.take_all(|slot| taken.lock().unwrap().push(slot));
         let mut taken = taken.into_inner().unwrap();
+        links.take(usize::MAX, |slot| taken.push(slot));
         taken.sort_unstable();
         assert_eq!((0..slots).collect::<Vec<_>>(), taken);
     }

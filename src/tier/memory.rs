@@ -14,6 +14,8 @@ use std::sync::{Arc, Weak};
 
 use super::Found;
 use super::bounds::{Options, Policy};
+use super::coherence::Coherent;
+use super::ledger::Ledger;
 use super::slab::Look;
 use super::store::{Place, Store};
 use crate::clock::{Clock, Deadline, Timeout};
@@ -21,7 +23,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::flow::copies::{Copies, Fronts};
 use crate::flow::front::Held;
-use crate::flow::generation::{Epochs, Generation, Generations};
+use crate::flow::generation::{Epochs, Generation};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::stats::{Counters, Stats};
@@ -32,6 +34,9 @@ const OVERHEAD: usize = 300;
 /// Slots looked at for values whose life is over: at each write, and at each read once a second.
 const SWEPT_BY_WRITE: usize = 4;
 const SWEPT_BY_READ: usize = 64;
+
+/// Slots that moka has let go of and one call frees: a server's word may void a hundred thousand at once.
+const DRAINED: usize = 256;
 
 /// On what condition a value is written.
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +64,11 @@ impl Write {
 /// Values in this process's memory.
 pub struct MemoryTier<V, C> {
     options: Options,
-    clock: C,
-    hasher: ahash::RandomState,
-    generations: Generations,
-    epochs: Arc<Epochs>,
     counters: Arc<Counters>,
     fronts: Fronts<V>,
     era: Era,
+    /// Before the store, which is the last to have the index, and lets go of it in its own way.
+    ledger: Arc<Ledger<C>>,
     store: RwLock<Store<V>>,
 }
 
@@ -76,13 +79,12 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let options = options.check()?;
         let epochs = Arc::new(Epochs::new(options.shards()));
         let counters = Arc::default();
+        let store = Store::new(&options, &epochs, &counters);
+        let index = Arc::clone(store.index());
         Ok(Self {
-            store: RwLock::new(Store::new(&options, &epochs, &counters)),
-            generations: Generations::new(options.shards().min(1_024)),
-            hasher: ahash::RandomState::new(),
+            ledger: Arc::new(Ledger::new(options.shards(), clock, epochs, index)),
+            store: RwLock::new(store),
             options,
-            clock,
-            epochs,
             counters,
             fronts: Fronts::default(),
             era: Era::default(),
@@ -95,36 +97,50 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 
     fn fingerprint(&self, key: &PackedKey) -> u64 {
-        self.hasher.hash_one(key.as_bytes())
+        self.ledger.fingerprint(key)
+    }
+
+    /// What a link to a server needs, to keep values true.
+    pub fn coherent(&self) -> Arc<dyn Coherent>
+    where
+        C: 'static,
+    {
+        Arc::clone(&self.ledger) as Arc<dyn Coherent>
+    }
+
+    /// Whether values count now that need trust.
+    pub fn is_trusted(&self) -> bool {
+        self.ledger.is_trusted()
     }
 
     /// The generation now: note it before reading or computing what is to be stored.
     pub fn generation(&self) -> Generation {
-        self.generations.now()
+        self.ledger.generations.now()
     }
 
     /// The generation at which a refresh begins: no other is begun at the same.
     pub fn begin(&self) -> Generation {
-        self.generations.begin()
+        self.ledger.generations.begin()
     }
 
     /// Whether the key's shard was cleared after that generation.
     pub fn was_cleared_since(&self, key: &PackedKey, generation: Generation) -> bool {
         let fingerprint = self.fingerprint(key);
         let _pass = gate::enter();
-        self.generations
+        self.ledger
+            .generations
             .lock(fingerprint)
             .was_cleared_since(generation)
     }
 
     /// The clock that deadlines are compared with.
     pub fn clock(&self) -> &C {
-        &self.clock
+        &self.ledger.clock
     }
 
     /// The epochs by which copies of values are known to count.
     pub fn epochs(&self) -> &Epochs {
-        &self.epochs
+        &self.ledger.epochs
     }
 
     /// Have a front's copies let go of when they no longer count, and its hits counted.
@@ -148,7 +164,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     pub fn get(&self, key: &PackedKey) -> Option<Found<V>> {
         let held = self.look_up(key)?;
         Some(Found {
-            remaining: Some(held.deadline.remaining(&self.clock)),
+            remaining: Some(held.deadline.remaining(&self.ledger.clock)),
             value: held.value,
         })
     }
@@ -169,19 +185,24 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 
     fn find(&self, store: &Store<V>, key: &PackedKey, dead: &mut Vec<V>) -> Option<Held<V>> {
         let fingerprint = self.fingerprint(key);
-        let epoch = self.epochs.current(fingerprint);
+        let epoch = self.ledger.epochs.current(fingerprint);
         // Between moka's answer and the look, the slot may have been freed and used anew: ask twice.
         for _ in 0..2 {
             let Place { slot, .. } = store.index().get(&fingerprint)?;
             let mut slab = store.slab.lock();
-            let (value, deadline) = match slab.look(slot, key) {
+            let (value, deadline, state) = match slab.look(slot, key) {
                 Look::OtherKey => continue,
                 Look::Empty => return None,
-                Look::Value(entry) => (entry.value.clone(), entry.deadline),
+                Look::Value(entry) => (entry.value.clone(), entry.deadline, self.state_of(entry)),
             };
+            if state == State::Untrusted {
+                drop(slab);
+                dead.push(value);
+                return None;
+            }
             if deadline != Deadline::NEVER {
-                let now = self.clock.now();
-                if deadline.has_passed_at(now) {
+                let now = self.ledger.clock.now();
+                if state == State::Over {
                     dead.push(value);
                     dead.extend(slab.take(slot));
                     drop(slab);
@@ -201,15 +222,35 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         None
     }
 
+    /// Whether an entry counts.
+    fn state_of(&self, entry: &Entry<V>) -> State {
+        let Entry { deadline, .. } = entry;
+        if *deadline == Deadline::NEVER {
+            return State::Counts;
+        }
+        let now = self.ledger.clock.now();
+        if deadline.needs_trust() && !self.ledger.epochs.trust().holds_at(now) {
+            return State::Untrusted;
+        }
+        // After the trust, which is given after a flush.
+        let is_flushed = entry.is_flushed(self.ledger.generations.flushes());
+        if is_flushed || deadline.has_passed_at(now) {
+            State::Over
+        } else {
+            State::Counts
+        }
+    }
+
     /// Free what moka has let go of, and the copies of it.
     fn tidy(&self, store: &Store<V>, dead: &mut Vec<V>) {
-        store.drain(dead);
-        self.fronts.sweep(&self.epochs, || self.clock.now(), dead);
+        store.drain(DRAINED, dead);
+        self.fronts
+            .sweep(&self.ledger.epochs, || self.ledger.clock.now(), dead);
     }
 
     /// Have moka forget a slot whose value has been taken out, unless the key was written anew.
     fn forget_slot(&self, store: &Store<V>, fingerprint: u64, slot: u32) {
-        let _shard = self.generations.lock(fingerprint);
+        let _shard = self.ledger.generations.lock(fingerprint);
         if store
             .index()
             .get(&fingerprint)
@@ -231,7 +272,35 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         timeout: Timeout,
         write: Write,
     ) -> Option<Held<V>> {
-        let deadline = Deadline::of(timeout, &self.clock);
+        let deadline = Deadline::of(timeout, &self.ledger.clock);
+        self.put_or_remove(key, value, size, deadline, write)
+    }
+
+    /// The same for a value that a server has, which counts while it is told of changes there. Not kept unless it
+    /// fills a gap or replaces a value by a fresh one, and only while the tier is trusted.
+    pub fn set_on_trust(
+        &self,
+        key: PackedKey,
+        value: V,
+        size: usize,
+        timeout: Timeout,
+        write: Write,
+    ) -> Option<Held<V>> {
+        let is_known = matches!(write, Write::Fill(_) | Write::Refresh(_));
+        let deadline = Deadline::of(timeout, &self.ledger.clock)
+            .filter(|_| is_known && self.is_trusted())
+            .map(Deadline::on_trust);
+        self.put_or_remove(key, value, size, deadline, write)
+    }
+
+    fn put_or_remove(
+        &self,
+        key: PackedKey,
+        value: V,
+        size: usize,
+        deadline: Option<Deadline>,
+        write: Write,
+    ) -> Option<Held<V>> {
         let refreshed = matches!(write, Write::Refresh(_)).then(|| key.clone());
         let held = self.put(key, value, size, deadline, write);
         if held.is_none()
@@ -273,12 +342,17 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             value: value.clone(),
             deadline,
             // Before it is written: what voids it from here on voids the copies as well.
-            epoch: self.epochs.current(fingerprint),
+            epoch: self.ledger.epochs.current(fingerprint),
+        };
+        let flushes = match write {
+            Write::Fill(since) | Write::Unchanged(since) | Write::Refresh(since) => since.flushes(),
+            Write::Always | Write::Again => self.ledger.generations.flushes(),
         };
         let entry = Entry {
             value,
             deadline,
             size,
+            flushes,
         };
         let slot = {
             let mut slab = store.slab.lock();
@@ -306,7 +380,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             dead.push(held.value);
             None
         };
-        store.drain(&mut dead);
+        store.drain(DRAINED, &mut dead);
         self.keep_bounds(&store, &mut dead);
         self.sweep(&store, None, SWEPT_BY_WRITE, &mut dead);
         self.tidy(&store, &mut dead);
@@ -315,7 +389,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
     fn insert(&self, store: &Store<V>, fingerprint: u64, held: Place, write: Write) -> bool {
-        let mut shard = self.generations.lock(fingerprint);
+        let mut shard = self.ledger.generations.lock(fingerprint);
         match write {
             Write::Fill(since) | Write::Unchanged(since) if shard.was_cleared_since(since) => {
                 return false;
@@ -348,16 +422,16 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let _pass = gate::enter();
         let store = self.store.read();
         {
-            let mut shard = self.generations.lock(fingerprint);
+            let mut shard = self.ledger.generations.lock(fingerprint);
             shard.clear();
-            self.epochs.bump(fingerprint);
+            self.ledger.epochs.bump(fingerprint);
             if let Some(Place { slot, .. }) = store.index().get(&fingerprint) {
                 let mut slab = store.slab.lock();
                 let is_key = match slab.look(slot, key) {
                     Look::OtherKey => false,
                     Look::Empty => true,
                     Look::Value(entry) => {
-                        held = !entry.deadline.has_passed(&self.clock);
+                        held = self.state_of(entry) == State::Counts;
                         dead.extend(slab.take(slot));
                         true
                     }
@@ -369,28 +443,34 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             }
         }
         // Once more: moka may have let go of the key by itself, and have yet to report it.
-        self.epochs.bump(fingerprint);
+        self.ledger.epochs.bump(fingerprint);
         self.tidy(&store, &mut dead);
         held
     }
 
     /// Give `key` a new life from now. Whether it was held.
     pub fn touch(&self, key: &PackedKey, timeout: Timeout) -> bool {
-        let Some(deadline) = Deadline::of(timeout, &self.clock) else {
+        let Some(deadline) = Deadline::of(timeout, &self.ledger.clock) else {
             return self.remove(key);
         };
         let fingerprint = self.fingerprint(key);
         let _pass = gate::enter();
         let store = self.store.read();
-        let _shard = self.generations.lock(fingerprint);
+        let _shard = self.ledger.generations.lock(fingerprint);
         let Some(Place { slot, .. }) = store.index().get(&fingerprint) else {
             return false;
         };
         let mut slab = store.slab.lock();
         match slab.look(slot, key) {
-            Look::Value(entry) if !entry.deadline.has_passed(&self.clock) => {
+            Look::Value(entry) if self.state_of(entry) == State::Counts => {
+                let needs_trust = entry.deadline.needs_trust();
+                let deadline = if needs_trust {
+                    deadline.on_trust()
+                } else {
+                    deadline
+                };
                 slab.set_deadline(slot, deadline);
-                self.epochs.bump(fingerprint);
+                self.ledger.epochs.bump(fingerprint);
                 true
             }
             _ => false,
@@ -406,18 +486,17 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             return false;
         };
         let slab = store.slab.lock();
-        matches!(slab.look(slot, key), Look::Value(entry) if !entry.deadline.has_passed(&self.clock))
+        matches!(slab.look(slot, key), Look::Value(entry) if self.state_of(entry) == State::Counts)
     }
 
     /// Forget everything, at once: the old index is dropped on the side.
     pub fn clear(&self) {
-        let fresh = Store::new(&self.options, &self.epochs, &self.counters);
+        let fresh = Store::new(&self.options, &self.ledger.epochs, &self.counters);
         let mut copies = Vec::new();
         let _old = {
             let _pass = gate::enter();
             let mut store = self.store.write();
-            self.generations.clear_all();
-            self.epochs.bump_all();
+            self.ledger.clear(Arc::clone(fresh.index()));
             self.fronts.clear(&mut copies);
             mem::replace(&mut *store, fresh)
         };
@@ -448,7 +527,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let _pass = gate::enter();
         let store = self.store.read();
         store.index().run_pending_tasks();
-        store.drain(&mut dead);
+        store.drain(usize::MAX, &mut dead);
         let slots = store.slab.lock().len();
         self.sweep(&store, None, slots, &mut dead);
         self.tidy(&store, &mut dead);
@@ -487,7 +566,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             .move_on(self.counters.stores.get(), self.era_length(live));
         if self.options.exceeded(live, bytes) {
             store.index().run_pending_tasks();
-            store.drain(dead);
+            store.drain(usize::MAX, dead);
         }
     }
 
@@ -503,14 +582,26 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 
     /// Drop some of the values whose life is over. With `now`, only if a round is due.
     fn sweep(&self, store: &Store<V>, now: Option<u64>, slots: usize, dead: &mut Vec<V>) {
-        let clock = || self.clock.now();
-        let expired = store.take_expired(now, clock, slots, |key| self.fingerprint(key), dead);
+        let clock = || self.ledger.clock.now();
+        let flushes = self.ledger.generations.flushes();
+        let fingerprint = |key: &PackedKey| self.fingerprint(key);
+        let expired = store.take_expired(now, clock, flushes, slots, fingerprint, dead);
         self.counters.expirations.add(expired.len() as u64);
         for (fingerprint, slot) in expired {
             self.forget_slot(store, fingerprint, slot);
         }
-        store.drain(dead);
+        store.drain(DRAINED, dead);
     }
+}
+
+/// Whether an entry counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Counts,
+    /// Its life is over, or it was flushed.
+    Over,
+    /// Nobody would tell if it did no longer.
+    Untrusted,
 }
 
 /// Counts in steps of so many stores.

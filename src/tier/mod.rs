@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod breaker;
+pub mod coherence;
 pub mod lease;
 pub mod memory;
 pub mod remote;
@@ -10,6 +11,7 @@ pub mod stack;
 pub mod undelivered;
 
 mod courier;
+mod ledger;
 mod links;
 mod slab;
 mod store;

@@ -26,10 +26,13 @@ pub(super) struct Place {
     pub(super) weight: u32,
 }
 
+/// moka, from fingerprints to slots.
+pub(super) type Index = Cache<u64, Place, ahash::RandomState>;
+
 /// Everything that `clear` replaces.
 pub(super) struct Store<V> {
     /// None only while being dropped.
-    index: Option<Cache<u64, Place, ahash::RandomState>>,
+    index: Option<Arc<Index>>,
     pub(super) slab: Mutex<Slab<V>>,
     pub(super) links: Arc<Links>,
     sweeper: Mutex<Sweeper>,
@@ -74,23 +77,26 @@ impl<V> Store<V> {
             builder = builder.weigher(|_, held: &Place| held.weight);
         }
         Self {
-            index: Some(builder.build_with_hasher(ahash::RandomState::new())),
+            index: Some(Arc::new(
+                builder.build_with_hasher(ahash::RandomState::new()),
+            )),
             slab: Mutex::new(Slab::new()),
             links,
             sweeper: Mutex::default(),
         }
     }
 
-    pub(super) fn index(&self) -> &Cache<u64, Place, ahash::RandomState> {
+    pub(super) fn index(&self) -> &Arc<Index> {
         self.index.as_ref().expect("taken only by drop")
     }
 
-    /// Take out values whose life is over, from the next few slots: the fingerprints of
+    /// Take out values whose life is over, or that were flushed, from the next few slots: the fingerprints of
     /// their keys, and the slots. With `now`, only if a round is due.
     pub(super) fn take_expired(
         &self,
         now: Option<u64>,
         clock: impl FnOnce() -> u64,
+        flushes: u32,
         slots: usize,
         fingerprint: impl Fn(&PackedKey) -> u64,
         dead: &mut Vec<V>,
@@ -110,7 +116,7 @@ impl<V> Store<V> {
                 sweeper.rests_until = now + SWEEP_INTERVAL;
             }
             let slot = sweeper.next;
-            if let Some(key) = slab.expired_key(slot, now) {
+            if let Some(key) = slab.expired_key(slot, now, flushes) {
                 expired.push((fingerprint(key), slot));
                 dead.extend(slab.take(slot));
             }
@@ -127,11 +133,12 @@ impl<V> Store<V> {
         expired
     }
 
-    /// Free the slots that moka has let go; what was in them is dropped by the caller.
-    pub(super) fn drain(&self, dead: &mut Vec<V>) {
+    /// Free `most` of the slots that moka has let go; what was in them is dropped by the caller.
+    pub(super) fn drain(&self, most: usize, dead: &mut Vec<V>) {
         if !self.links.is_empty() {
             let mut slab = self.slab.lock();
-            self.links.take_all(|slot| dead.extend(slab.release(slot)));
+            self.links
+                .take(most, |slot| dead.extend(slab.release(slot)));
         }
     }
 }

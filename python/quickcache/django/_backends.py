@@ -15,7 +15,7 @@ from django.utils.connection import ConnectionProxy
 from .. import _native
 from .._errors import UncacheableValueError
 from .._tiers import CacheWithPresets
-from ._location import memory_options, redis_arguments, refuse_unknown
+from ._location import coherence_options, memory_options, redis_arguments, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -247,7 +247,8 @@ class TieredCache(_OnServer):
             life = options.get("memoize_timeout", 10)
             memory = _memory(location, params)
             server = _redis(location, params)
-        super().__init__(_Tiers(memory, life, server), params)
+        tiers = _Tiers(memory, life, server, coherence_options(params))
+        super().__init__(tiers, params)
 
 
 def _like(memory: Any) -> Any:
@@ -288,16 +289,18 @@ def _redis(location: str | list[str], params: dict[str, Any]) -> Any:
 class _Tiers:
     """Memory before a server, with all that a backend asks of a cache. The server has the last word."""
 
-    def __init__(self, memory: Any, life: Any, server: Any) -> None:
+    def __init__(self, memory: Any, life: Any, server: Any, coherence: _native._Coherence) -> None:
         self.caches = [CacheWithPresets(memory, life), server]
         self._memory = memory
         self._most = life
         self._server = server
+        self._coherence = coherence
 
     @property
-    def parts(self) -> tuple[Any, Any, Any]:
-        """What is asked without this: the memory, how long it keeps values at most, and the server."""
-        return self._memory, self._most, self._server
+    def parts(self) -> tuple[Any, Any, Any, _native._Coherence]:
+        """What is asked without this: the memory, how long it keeps values at most, the server, and how the one is
+        kept true to the other."""
+        return self._memory, self._most, self._server, self._coherence
 
     def __repr__(self) -> str:
         return f"{self._memory!r} before {self._server!r}"
@@ -312,11 +315,16 @@ class _Tiers:
         return _native._get(self, key, default)
 
     def set(self, key: str, value: Any, timeout: Timeout = None) -> None:
+        is_coherent = _native._is_coherent(self, key)
         self._memory.delete(key)
         self._server.set(key, value, timeout)
-        self._memory.set(key, value, self._until(timeout))
+        if is_coherent:
+            self._memory.delete(key)  # nobody can tell whether another came after it
+        else:
+            self._memory.set(key, value, self._until(timeout))
 
     def delete(self, key: str) -> bool:
+        _native._is_coherent(self, key)  # so that others are told, if that is for this process to do
         held: bool = self._memory.delete(key)
         deleted: bool = self._server.delete(key)
         self._memory.delete(key)
@@ -324,6 +332,7 @@ class _Tiers:
 
     def _at_server(self, key: str, ask: Callable[..., Any], *args: Any) -> Any:
         """What the server says, by which whatever memory has is out of date."""
+        _native._is_coherent(self, key)
         self._memory.delete(key)
         try:
             return ask(key, *args)
@@ -349,21 +358,28 @@ class _Tiers:
         return {**found, **self._server.get_many(missing)} if missing else found
 
     def set_many(self, values: Mapping[str, Any], timeout: Any) -> Any:
+        is_coherent = _native._is_coherent(self)
         self._memory.delete_many(values)
         failed = self._server._set_many(values, timeout)
-        self._memory.set_many(values, self._until(timeout))
+        if is_coherent:
+            self._memory.delete_many(values)
+        else:
+            self._memory.set_many(values, self._until(timeout))
         return failed
 
     def delete_many(self, keys: Iterable[str]) -> None:
         keys = list(keys)
+        _native._is_coherent(self)
         self._memory.delete_many(keys)
         self._server.delete_many(keys)
         self._memory.delete_many(keys)
 
     def clear(self) -> None:
+        _native._is_coherent(self)
         self._memory.clear()
         self._server.clear()
         self._memory.clear()
 
     def stats(self) -> dict[str, Any]:
-        return {"memory": self._memory.stats(), "server": self._server.stats()}
+        coherence = _native._coherence_stats(self)
+        return {"memory": self._memory.stats(), "server": self._server.stats(), "coherence": coherence}

@@ -11,7 +11,7 @@ from django.utils.connection import ConnectionProxy
 from .._config import FLIGHT_WAIT, ConfigMixin, get_quickcache
 from .._helper import QuickCacheHelper
 from .._log import assert_function
-from .._tiers import CacheWithPresets, TieredCache, warn_nothing_cached
+from .._tiers import CacheWithPresets, TieredCache, coherent, warn_nothing_cached
 from ._transactions import give_clears
 
 if TYPE_CHECKING:
@@ -56,17 +56,32 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     one that computes the same value; `single_flight='fleet'`, where the second alias is a RedisCache of
     `quickcache.django`, for other processes too. With `clear='on_commit'`, a function's `clear` waits until
     the transaction of the database `using` is committed, as its `clear_on_commit` does in any case.
+    `coherence`, `on_link_loss` and `beat` are those of TieredCache, where the aliases are a MemoryCache and a
+    RedisCache of `quickcache.django`.
     """
 
     __module__ = "quickcache.django_quickcache"  # the path of 0.5, by which it is pickled
 
-    _options = ("key_format", "single_flight", "flight_wait", "caches", "clear", "using")
+    _options = (
+        "key_format",
+        "single_flight",
+        "flight_wait",
+        "caches",
+        "clear",
+        "using",
+        "coherence",
+        "on_link_loss",
+        "beat",
+    )
     key_format: KeyFormat = "compatible"
     single_flight: bool | Literal["fleet"] = True
     flight_wait: float | timedelta = FLIGHT_WAIT
     caches: tuple[str, str] | list[str] = ("locmem", "default")
     clear: ClearWhen = "now"
     using: str = DEFAULT_DB_ALIAS
+    coherence: str | None = None
+    on_link_loss: Timeout | str = "bypass"
+    beat: float | timedelta = 1.0
 
     if TYPE_CHECKING:  # the same methods, told the fields' names
 
@@ -86,7 +101,10 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
                 [
                     (memory, self.memoize_timeout, self.session_function),
                     (shared, self.timeout, None),
-                ]
+                ],
+                coherence=self.coherence,
+                on_link_loss=self.on_link_loss,
+                beat=self.beat,
             ),
             vary_on=self.vary_on,
             skip_arg=self.skip_arg,
@@ -111,8 +129,16 @@ DjangoQuickCache.__new__.__qualname__ = "DjangoQuickCache.__new__"
 
 def tiered_django_cache(
     cache_with_preset_arg_lists: Iterable[tuple[str, Timeout, Callable[[], str] | None]],
+    *,
+    coherence: str | None = None,
+    on_link_loss: Timeout | str = "bypass",
+    beat: float | timedelta = 1.0,
 ) -> TieredCache:
-    """Tiers of (alias, timeout in seconds, prefix function); those with a timeout of 0 are left out."""
+    """Tiers of (alias, timeout in seconds, prefix function); those with a timeout of 0 are left out.
+
+    The options are those of TieredCache, where the aliases are a MemoryCache and a RedisCache of
+    `quickcache.django`.
+    """
     tiers = [
         CacheWithPresets(_cache(alias), timeout, session_function)
         for alias, timeout, session_function in cache_with_preset_arg_lists
@@ -120,7 +146,7 @@ def tiered_django_cache(
     ]
     if not tiers:
         warn_nothing_cached()
-    return TieredCache(tiers)
+    return coherent(TieredCache(tiers), coherence, on_link_loss, beat)
 
 
 def _two_aliases(aliases: Any) -> tuple[str, str]:

@@ -7,18 +7,22 @@ import re
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from django.core.cache.backends.base import default_key_func, get_key_func
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from .. import _native
+from .._log import logger
 
 _MEMORY = ("max_bytes", "policy", "isolate")
+_COHERENCE = ("coherence", "on_link_loss", "beat")
 # Of Django's BaseCache, of the backends here, and of redis-py about its own connections.
 _IGNORED = {
     "MAX_ENTRIES",
     "CULL_FREQUENCY",
     "TIERS",
     "memoize_timeout",
+    *_COHERENCE,
     "pool_class",
     "parser_class",
     "client_class",
@@ -74,6 +78,26 @@ def memory_options(params: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def coherence_options(params: dict[str, Any]) -> _native._Coherence:
+    """How a TieredCache keeps memory true."""
+    options = params.get("OPTIONS") or {}
+    coherence = options.get("coherence")
+    function = params.get("KEY_FUNCTION")
+    begins = f"{params.get('KEY_PREFIX', '')}:"
+    if function is not None and coherence != "off" and get_key_func(function) is not default_key_func:
+        # The server would have to tell of all keys there are.
+        logger.warning(
+            "memory is not kept true to the server (coherence='off'), since KEY_FUNCTION makes the keys, and "
+            "nothing says what all of them begin with"
+        )
+        coherence, begins = "off", ""
+    lost, beat = options.get("on_link_loss", "bypass"), options.get("beat", 1.0)
+    try:
+        return _native._Coherence(coherence, lost, beat, begins.encode())
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"OPTIONS of a TieredCache: {error}") from None
+
+
 def redis_arguments(location: Any, params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """The URLs and the other arguments of a RedisCache."""
     options = dict(params.get("OPTIONS") or {})
@@ -110,7 +134,7 @@ def _refuse_unknown_to_redis(options: dict[str, Any]) -> None:
             raise ImproperlyConfigured("TIMEOUT stands beside OPTIONS, and not as 'timeout' within")
         raise ImproperlyConfigured(
             f"there is no option {name!r}; accepted in OPTIONS are {', '.join([*accepted, *_LOGIN])}, "
-            f"and for a TieredCache memoize_timeout, TIERS, MAX_ENTRIES, {', '.join(_MEMORY)}"
+            f"and for a TieredCache memoize_timeout, TIERS, MAX_ENTRIES, {', '.join([*_COHERENCE, *_MEMORY])}"
         )
 
 

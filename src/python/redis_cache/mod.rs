@@ -5,7 +5,7 @@ mod options;
 mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -18,7 +18,9 @@ use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
 use crate::codec::{Codec, Format};
 use crate::redis::client::Client;
+use crate::redis::listener::Listener;
 use crate::tier::Found;
+use crate::tier::coherence::{Hub, Mode};
 use crate::tier::lease::Lease;
 use crate::tier::remote::{RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
@@ -39,6 +41,8 @@ pub(super) struct RedisCache {
     /// What it was made with, for copies and pickles.
     url: Py<PyAny>,
     options: Py<PyDict>,
+    /// Who listens to the server, for memory tiers above: by tracking, and by a channel.
+    listeners: [OnceLock<Arc<Listener>>; 2],
 }
 
 #[pymethods]
@@ -59,6 +63,7 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
             shown: settings.shown,
             url: url.clone().unbind(),
             options: options.unbind(),
+            listeners: Default::default(),
         })
     }
 
@@ -317,6 +322,26 @@ impl RedisCache {
     /// Whether values are stored under leases.
     pub(super) fn has_leases(&self) -> bool {
         self.tier.options().leases
+    }
+
+    /// Whether reads may be answered by a replica, which may be behind.
+    pub(super) fn reads_replicas(&self) -> bool {
+        self.tier.server().reads_replicas()
+    }
+
+    /// Who listens to the server.
+    pub(super) fn listener(&self, mode: Mode) -> PyResult<Arc<Listener>> {
+        let place = &self.listeners[mode as usize];
+        if let Some(listener) = place.get() {
+            return Ok(Arc::clone(listener));
+        }
+        let listener = Listener::of(self.tier.server().topology(), mode)?;
+        Ok(Arc::clone(place.get_or_init(|| listener)))
+    }
+
+    /// Tell other processes of what is changed here, if that is how they are told.
+    pub(super) fn publish(&self, hub: &Arc<Hub>, channel: &[u8]) {
+        self.tier.server().publish(hub, channel);
     }
 
     pub(super) fn full(&self, key: &[u8]) -> Vec<u8> {

@@ -167,7 +167,7 @@ impl<S: Server> RemoteTier<S> {
         }
         // A first step: whoever only refreshes has no other to find out by that the server is back.
         self.run(key, |server, until| {
-            let lease = new_lease()?;
+            let lease = new_lease()?.behind_value();
             server.mark(key, &lease, Timeout::after(LEASE_LIFE), until)?;
             Ok(Some(lease))
         })

@@ -105,6 +105,11 @@ impl<S: Server> RemoteTier<S> {
         })
     }
 
+    /// The server that is asked.
+    pub fn server(&self) -> &S {
+        &self.server
+    }
+
     /// How the tier behaves.
     pub fn options(&self) -> &Options {
         &self.options
