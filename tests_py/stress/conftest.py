@@ -18,7 +18,12 @@ if LENGTH not in {"", "short", "full"}:
 
 # None of the servers runs on Windows.
 WITH_SERVERS = LENGTH and sys.platform != "win32"
-OF_SERVERS = ["test_stress_servers.py", "test_stress_site.py", "test_stress_redis_*"]
+OF_SERVERS = [
+    "test_stress_servers.py",
+    "test_stress_site.py",
+    "test_stress_redis_*",
+    "test_stress_coherence.py",
+]
 collect_ignore_glob = [] if WITH_SERVERS else OF_SERVERS
 
 
