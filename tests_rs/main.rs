@@ -7,6 +7,8 @@ mod certificates;
 mod codec;
 mod codec_hostile;
 mod codes;
+mod coherence;
+mod coherence_model;
 mod copies;
 mod fake_server;
 mod flight;

@@ -27,9 +27,9 @@ __all__ = [
     "_get",
     "_is_coherent",
     "_key_of",
+    "_may_be_coherent",
     "_seal",
     "_seal_django",
-    "_may_be_coherent",
     "_seconds_of",
     "_set",
     "_shown",
@@ -169,7 +169,7 @@ def _void(key: str) -> None:
     """Void what was read from tiers in Python, or computed for them, under `key`."""
 
 def _is_coherent(cache: Any, key: str | None = None) -> bool:
-    """Whether a cache's memory is kept true to the server below, for a key or all that its settings know of."""
+    """Whether a cache's memory is kept true to its server, for a key or all that its settings know of."""
 
 def _may_be_coherent(cache: Any) -> bool:
     """Whether a cache is one or more MemoryCaches above a RedisCache without replicas."""

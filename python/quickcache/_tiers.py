@@ -103,20 +103,19 @@ class TieredCache:
 
     A MemoryCache above a RedisCache is kept true to it, in each process. `coherence` says how:
     'tracking' (the server tells of each key that changes, whoever changes it; the default), 'pubsub'
-    (processes with quickcache tell each other of what they clear and overwrite), or 'off' (memory keeps a value
-    for its own timeout, whatever becomes of it elsewhere). `on_link_loss` says what memory does while the
-    server cannot tell: 'bypass' (it is not used), or for how many seconds it may serve nevertheless. `beat`
-    is the time in seconds between two questions to the server, by which a dead link is noticed: memory is trusted
-    for two beats from the last question that was answered. Raises ValueError for other values, and
-    where 'tracking' or 'pubsub' is asked for and the caches are not a MemoryCache above a RedisCache.
+    (processes with quickcache tell each other of what they clear and overwrite), or 'off' (memory keeps
+    a value for its own timeout, whatever becomes of it elsewhere). `on_link_loss` says what memory does
+    while the server cannot tell: 'bypass' (it is not used), or for how many seconds it may serve
+    nevertheless. `beat` is the time in seconds between two questions to the server, by which a dead link
+    is noticed: memory is trusted for two beats from the last question that was answered. Raises
+    ValueError for other values, and where 'tracking' or 'pubsub' is asked for and the caches are not a
+    MemoryCache above a RedisCache.
     """
 
     __module__ = _PATH
 
     caches: Iterable[Any]
-    _coherence: _native._Coherence | None = (
-        None  # as by default, also for subclasses that do not call __init__
-    )
+    _coherence: _native._Coherence | None = None  # as by default
 
     def __init__(
         self,
@@ -131,8 +130,8 @@ class TieredCache:
         coherent(self, coherence, on_link_loss, beat)
         if coherence not in (None, "off") and not _native._may_be_coherent(self):
             raise ValueError(
-                f"coherence={coherence!r} keeps a MemoryCache true to the RedisCache below it, both of them "
-                "of this package and the RedisCache without replicas: give such caches, or leave coherence out"
+                f"coherence={coherence!r} keeps a MemoryCache true to the RedisCache below it, both of "
+                "this package and the RedisCache without replicas: give such caches, or leave it out"
             )
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -150,10 +149,11 @@ class TieredCache:
     def stats(self) -> dict[str, Any]:
         """How memory is kept true, in this process, by name.
 
-        `coherence`, as the server allows it; whether memory is `trusted` now; `beat_age`, the seconds since the
-        last question to the server that was answered (None: there is none), and `bound`, how old that may be;
-        `invalidations`, keys that were said to have changed; `flushes`, how often all were voided; `link_losses`;
-        `refused_fills`, values not kept in memory since they may have changed since they were read or computed.
+        `coherence`, as the server allows it; whether memory is `trusted` now; `beat_age`, the seconds since
+        the last question to the server that was answered (None: there is none), and `bound`, how old that
+        may be; `invalidations`, keys that were said to have changed; `flushes`, how often all were voided;
+        `link_losses`; `refused_fills`, values not kept in memory since they may have changed since they were
+        read or computed.
         """
         return _native._coherence_stats(self)
 

@@ -298,8 +298,10 @@ class _Tiers:
 
     @property
     def parts(self) -> tuple[Any, Any, Any, _native._Coherence]:
-        """What is asked without this: the memory, how long it keeps values at most, the server, and how the one is
-        kept true to the other."""
+        """What is asked without this.
+
+        The memory, how long it keeps values at most, the server, and how the one is kept true to the other.
+        """
         return self._memory, self._most, self._server, self._coherence
 
     def __repr__(self) -> str:
