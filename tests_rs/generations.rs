@@ -13,6 +13,29 @@ fn a_clear_voids_what_was_noted_before_it_and_not_after() {
 }
 
 #[test]
+fn what_is_told_of_elsewhere_is_no_clear_of_this_process() {
+    let generations = Generations::new(8);
+    let before = generations.now();
+    generations.lock(7).tell();
+    assert!(generations.lock(7).was_cleared_since(before));
+    assert!(!generations.lock(7).was_cleared_here_since(before));
+    assert!(!generations.lock(7).has_newer_than(before));
+    generations.lock(7).clear();
+    assert!(generations.lock(7).was_cleared_here_since(before));
+}
+
+#[test]
+fn a_flush_is_counted_and_voids_what_was_read_before_it() {
+    let generations = Generations::new(8);
+    let before = generations.now();
+    generations.flush();
+    let after = generations.now();
+    assert_eq!((0, 1), (before.flushes(), after.flushes()));
+    assert!(generations.lock(3 << 32).was_cleared_since(before));
+    assert!(!generations.lock(3 << 32).was_cleared_since(after));
+}
+
+#[test]
 fn another_shard_is_left_alone() {
     let generations = Generations::new(8);
     let before = generations.now();

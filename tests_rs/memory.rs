@@ -45,7 +45,8 @@ fn value<V: Clone>(tier: &Tier<V>, number: impl ToString) -> Option<V> {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-const TICK: Duration = Duration::from_nanos(1);
+/// The ends of lives are even numbers of nanoseconds.
+const TICK: Duration = Duration::from_nanos(2);
 
 #[test]
 fn a_value_lives_to_the_last_tick_and_no_longer() {

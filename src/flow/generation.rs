@@ -9,6 +9,9 @@
 //! a value held elsewhere counts only while it is unchanged. Two keys of one shard may void each
 //! other, which costs a store or a copy and never truth.
 //!
+//! What a server tells of changes is noted apart: it voids what was read from the server before, and not what is being
+//! computed, which the server refuses by itself if it is void. Of what a process writes there, it is told as well.
+//!
 //! A **flush** voids all values that need trust at once, by its number: none that was noted before counts.
 
 use super::trust::Trust;
@@ -47,6 +50,8 @@ struct Last {
     /// When it was last cleared, or what it was last refreshed with was begun, whichever is later: what a
     /// refresh begun before has computed is void.
     cleared: u64,
+    /// When it was last heard that a key was changed elsewhere: what was read before may be void.
+    told: u64,
 }
 
 impl Generations {
@@ -85,10 +90,10 @@ impl Generations {
         self.flushes.load(Ordering::SeqCst)
     }
 
-    /// Void all that was read or computed before now, and all that needs trust and was stored before.
+    /// Void all that was read before now and needs trust, stored or not.
     pub fn flush(&self) {
         self.flushes.fetch_add(1, Ordering::SeqCst);
-        self.clear_all();
+        self.each_shard(|shard| shard.tell());
     }
 
     /// Take the lock under which the shard of `fingerprint` is written.
@@ -101,12 +106,15 @@ impl Generations {
 
     /// Clear every shard.
     pub fn clear_all(&self) {
+        self.each_shard(|shard| shard.clear());
+    }
+
+    fn each_shard(&self, void: impl Fn(&mut Shard<'_>)) {
         for last in &self.last {
-            let mut shard = Shard {
+            void(&mut Shard {
                 clears: &self.clears,
                 last: last.lock(),
-            };
-            shard.clear();
+            });
         }
     }
 }
@@ -119,9 +127,23 @@ pub struct Shard<'a> {
 }
 
 impl Shard<'_> {
-    /// Whether the shard was cleared or refreshed after that moment.
+    /// Whether the shard was cleared or refreshed after that moment, here or elsewhere.
     pub fn was_cleared_since(&self, generation: Generation) -> bool {
+        self.last.voided.max(self.last.told) > generation.moment
+    }
+
+    /// Whether it was by this process.
+    pub fn was_cleared_here_since(&self, generation: Generation) -> bool {
         self.last.voided > generation.moment
+    }
+
+    /// Void what was read before now: a key was changed elsewhere, or by what this process told a server.
+    pub fn tell(&mut self) {
+        self.last.told = self.next();
+    }
+
+    fn next(&self) -> u64 {
+        self.clears.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Whether a refresh that began at that moment is overtaken: by a clear, or a refresh begun later.
@@ -131,17 +153,15 @@ impl Shard<'_> {
 
     /// Void what was read before now, for what a refresh has computed that began at that moment.
     pub fn refresh(&mut self, begun: Generation) {
-        self.last.voided = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
+        self.last.voided = self.next();
         self.last.cleared = self.last.cleared.max(begun.moment);
     }
 
     /// Void what was read or computed before now.
     pub fn clear(&mut self) {
-        let now = self.clears.fetch_add(1, Ordering::SeqCst) + 1;
-        *self.last = Last {
-            voided: now,
-            cleared: now,
-        };
+        let now = self.next();
+        self.last.voided = now;
+        self.last.cleared = now;
     }
 }
 

@@ -176,7 +176,7 @@ impl AskedTier {
             None => foreign::was_cleared_since(key, self.generation),
             Some(cache) => self.key.or(key).is_some_and(|key| {
                 let tier = cache.get().tier();
-                tier.was_cleared_since(key, self.generation)
+                tier.was_cleared_here_since(key, self.generation)
             }),
         }
     }

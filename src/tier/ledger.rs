@@ -84,7 +84,7 @@ impl<C: Clock> Coherent for Ledger<C> {
         {
             let index = self.index.read();
             let mut shard = self.generations.lock(fingerprint);
-            shard.clear();
+            shard.tell();
             self.epochs.bump(fingerprint);
             index.invalidate(&fingerprint);
         }

@@ -23,7 +23,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::flow::copies::{Copies, Fronts};
 use crate::flow::front::Held;
-use crate::flow::generation::{Epochs, Generation};
+use crate::flow::generation::{Epochs, Generation, Shard};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::stats::{Counters, Stats};
@@ -123,14 +123,20 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.ledger.generations.begin()
     }
 
-    /// Whether the key's shard was cleared after that generation.
+    /// Whether the key's shard was cleared after that generation, here or elsewhere.
     pub fn was_cleared_since(&self, key: &PackedKey, generation: Generation) -> bool {
+        self.ask_shard(key, |shard| shard.was_cleared_since(generation))
+    }
+
+    /// Whether it was by this process.
+    pub fn was_cleared_here_since(&self, key: &PackedKey, generation: Generation) -> bool {
+        self.ask_shard(key, |shard| shard.was_cleared_here_since(generation))
+    }
+
+    fn ask_shard(&self, key: &PackedKey, ask: impl FnOnce(&Shard<'_>) -> bool) -> bool {
         let fingerprint = self.fingerprint(key);
         let _pass = gate::enter();
-        self.ledger
-            .generations
-            .lock(fingerprint)
-            .was_cleared_since(generation)
+        ask(&self.ledger.generations.lock(fingerprint))
     }
 
     /// The clock that deadlines are compared with.
@@ -360,7 +366,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         };
         let kept = match slot {
             Ok(slot) => {
-                let kept = self.insert(&store, fingerprint, Place { slot, weight }, write);
+                let place = Place { slot, weight };
+                let kept = self.insert(&store, fingerprint, place, write, deadline.needs_trust());
                 if !kept {
                     dead.extend(store.slab.lock().release(slot));
                 }
@@ -388,7 +395,14 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 
     /// Hand a slot to moka, if the condition holds: compared and written under the shard's lock.
-    fn insert(&self, store: &Store<V>, fingerprint: u64, held: Place, write: Write) -> bool {
+    fn insert(
+        &self,
+        store: &Store<V>,
+        fingerprint: u64,
+        held: Place,
+        write: Write,
+        needs_trust: bool,
+    ) -> bool {
         let mut shard = self.ledger.generations.lock(fingerprint);
         match write {
             Write::Fill(since) | Write::Unchanged(since) if shard.was_cleared_since(since) => {
@@ -396,6 +410,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             }
             Write::Unchanged(_) => shard.clear(),
             Write::Refresh(begun) if shard.has_newer_than(begun) => return false,
+            // On trust: what a refresh has stored on the server may have changed since.
+            Write::Refresh(begun) if needs_trust && shard.was_cleared_since(begun) => return false,
             Write::Refresh(begun) => shard.refresh(begun),
             _ if write.replaces() => shard.clear(),
             _ => {}
