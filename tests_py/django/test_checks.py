@@ -208,7 +208,7 @@ class TestPickles:
 
         assert (INFO, "CACHES['default']") == (message.level, message.obj)
         assert "secret" not in str(message)
-        assert [("I003", "CACHES['default']")] == said(default=tiered(location))
+        assert [("I003", "CACHES['default']")] == said("I003", default=tiered(location))
 
     @pytest.mark.parametrize(
         "location",

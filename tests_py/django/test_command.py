@@ -15,6 +15,9 @@ from quickcache import CacheWithPresets, ForceSkipCache, MemoryCache, RedisCache
 from quickcache.django import get_django_quickcache
 from quickcache.django.management.commands.quickcache import Command
 
+if sys.platform != "win32":
+    from redis_servers.waiting import until
+
 CACHES = {
     "default": {"BACKEND": "quickcache.django.MemoryCache", "LOCATION": "test_command"},
     "locmem": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "test_command"},
@@ -465,6 +468,64 @@ class TestStats:
         printed = manage("stats", path_of(function))
         assert re.search(r"\n  the server answers in \d+\.\d ms\n", printed)
         assert "\n  the server does not answer: " in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
+class TestMemoryThatIsKeptTrue:
+    @pytest.fixture
+    def kept_true(self, shared):
+        """A function whose memory is kept true in this mode to a server that tells of changes already."""
+
+        def make(mode):
+            server = RedisCache(shared.server().url, deadline=60)
+            tiers = TieredCache([MemoryCache(), server], coherence=mode)
+
+            @get_quickcache(cache=tiers, timeout=300)(["a"])
+            def function(a):
+                return a
+
+            function(1)
+            until("memory is trusted", lambda: mode == "off" or tiers.stats()["trusted"])
+            return function
+
+        return make
+
+    @pytest.mark.parametrize("mode", ["tracking", "pubsub"])
+    def test_is_told_of_by_stats(self, manage, kept_true, mode):
+        function = kept_true(mode)
+        printed = manage("stats", path_of(function))
+
+        line = rf"\n  coherence {mode}: memory is trusted, last asked \d+\.\d s ago, and good for 2 s, "
+        assert re.search(line, printed)
+
+    def test_or_not_is_told_of_by_stats(self, manage, kept_true):
+        function = kept_true("off")
+        printed = manage("stats", path_of(function))
+
+        assert "\n  coherence off: memory keeps values for its own timeout\n" in printed
+
+    @pytest.mark.parametrize("mode", ["tracking", "pubsub"])
+    def test_in_other_processes_forgets_what_is_cleared(self, manage, kept_true, mode):
+        function = kept_true(mode)
+        printed = manage("clear", path_of(function), "1")
+
+        assert f"(other processes are told, and forget it: MemoryCache, coherence='{mode}')\n" in printed
+
+    def test_or_not_in_other_processes_keeps_it(self, manage, kept_true):
+        function = kept_true("off")
+        printed = manage("clear", path_of(function), "1")
+
+        assert "(other processes keep what they have in memory: MemoryCache for ever)\n" in printed
+
+    def test_of_a_tiered_cache_is_told_of_by_stats(self, manage, shared):
+        default = {"BACKEND": "quickcache.django.TieredCache", "LOCATION": shared.server().url}
+        with override_settings(CACHES={**CACHES, "default": default}):
+
+            @get_django_quickcache(timeout=300, memoize_timeout=0)(["a"])
+            def function(a):
+                return a
+
+            assert "\n  coherence: tracking: memory is " in manage("stats", path_of(function))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")

@@ -18,6 +18,8 @@ class Place(NamedTuple):
     """host:port of each server, or a socket's path. A service of sentinels goes by its name too."""
     db: str
     is_encrypted: bool
+    has_replicas: bool
+    """Whether replicas are read from, besides a primary."""
 
     @property
     def text(self) -> str:
@@ -55,7 +57,9 @@ def place_of(cache: _native.RedisCache) -> Place:
             hosts = authority.rpartition("@")[2].split(",")
             addresses.update(_address(host.strip(), port) + (service and f" {service}") for host in hosts)
         db = options.get("db", [path.strip("/") or "0"])[0]
-    return Place(frozenset(addresses), db, all(url.startswith("rediss") for url in urls))
+    is_plain = all(re.match(r"(rediss?|unix)://", url) for url in urls)
+    is_encrypted = all(url.startswith("rediss") for url in urls)
+    return Place(frozenset(addresses), db, is_encrypted, len(urls) > 1 and is_plain)
 
 
 def _address(host: str, port: str) -> str:

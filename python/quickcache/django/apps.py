@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from .checks import check_caches
+from .checks import check_caches, check_servers
 
 
 class QuickCacheConfig(AppConfig):  # type: ignore[misc]  # Django has no types
@@ -18,3 +18,4 @@ class QuickCacheConfig(AppConfig):  # type: ignore[misc]  # Django has no types
         # Also by a tag of its own: Django's check of file-based caches makes all caches, and ends with the
         # exception of one that cannot be made, whatever other checks would say of it.
         register(check_caches, Tags.caches, "quickcache")
+        register(check_servers, Tags.caches, "quickcache", deploy=True)

@@ -1,6 +1,6 @@
 """System checks of settings.CACHES, and of the caches that decorated functions name.
 
-None of them raises, whatever the settings are, and none connects to a server.
+None of them raises, whatever the settings are. None connects to a server, but for those of `check --deploy`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
 from django.utils.module_loading import import_string
 
 from .. import _native, _registry
+from . import _coherence
 from ._backends import MemoryCache, RedisCache, TieredCache, _Backend
 from ._report import import_urls, seconds, shown_life, tiers_of_helper
 from ._servers import place_of
@@ -44,7 +45,16 @@ def check_caches(**_options: Any) -> list[CheckMessage]:
         *_memory_that_lives_longer(backends, functions),
         *_pickles_that_others_can_write(backends, functions),
         *_entries_in_common(configs, backends),
+        *_memory_that_hears_nothing(configs, backends),
     ]
+
+
+def check_servers(**_options: Any) -> list[CheckMessage]:
+    """What servers have to be asked for: whether they keep memory true."""
+    import_urls()
+    configs = _configs()
+    backends, _ = _opened(configs)
+    return list(_servers_that_tell_nothing(_kept_true(configs, backends)))
 
 
 def _configs() -> dict[str, dict[str, Any]]:
@@ -157,8 +167,9 @@ def _memory_that_lives_longer(
     backends: dict[str, Any], functions: list[tuple[str, list[Tier]]]
 ) -> Iterator[CheckMessage]:
     hint = (
-        "Memory does not hear of what other processes change. Have it keep values for as long as they may be "
-        "out of date, which is a few seconds in most cases: {setting}."
+        "A value is to live no longer in memory than on the server. Where memory is not kept true to that "
+        "(coherence), have it keep values for as long as they may be out of date, which is a few seconds in "
+        "most cases: {setting}."
     )
     for alias, backend in backends.items():
         if isinstance(backend, TieredCache):
@@ -295,7 +306,79 @@ def _is_same_serializer(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-def _listed(paths: list[str], most: int = 3) -> str:
+def _kept_true(configs: dict[str, dict[str, Any]], backends: dict[str, Any]) -> list[_coherence.Kept]:
+    """Memory before servers that is to be kept true, by whatever is said or by default."""
+    found = []
+    for alias, backend in backends.items():
+        if isinstance(backend, TieredCache):
+            options = configs[alias].get("OPTIONS") or {}
+            where = f"CACHES[{alias!r}]"
+            found.append(_coherence.of_backend(where, backend, options.get("coherence")))
+    for entry in _registry.entries():
+        try:
+            kept = _coherence.of_function(entry.path, entry.helper.cache)
+        except Exception:  # noqa: BLE001, S112  a helper of another kind may have a cache of another kind, or none
+            continue
+        if kept is not None:
+            found.append(kept)
+    return [kept for kept in found if kept.wanted != "off"]
+
+
+def _memory_that_hears_nothing(
+    configs: dict[str, dict[str, Any]], backends: dict[str, Any]
+) -> Iterator[CheckMessage]:
+    users = defaultdict(list)
+    for kept in _kept_true(configs, backends):
+        if kept.problem is not None:
+            users[kept.problem].append(kept.where)
+    for problem, places in users.items():
+        yield Warning(
+            f"Memory is not kept true to the server, since {problem}.",
+            hint="After a clear, other processes keep the old value for as long as memory keeps it. Change "
+            "that, or say coherence='off' and have memory keep values only for as long as they may be old.",
+            obj=_named(places),
+            id="quickcache.W007",
+        )
+
+
+def _servers_that_tell_nothing(all_kept: list[_coherence.Kept]) -> Iterator[CheckMessage]:
+    answers: dict[tuple[int, str], _coherence.Said] = {}
+    users = defaultdict(list)
+    for kept in all_kept:
+        if kept.problem is None:
+            asked = id(kept.server), kept.wanted
+            if asked not in answers:
+                answers[asked] = _coherence.asked(kept)
+            if answers[asked].mode != kept.wanted:
+                users[place_of(kept.server).text, kept.wanted, answers[asked]].append(kept.where)
+    for (place, wanted, (mode, why)), places in users.items():
+        reason = f": {why}" if why else ""
+        if mode is None:
+            yield Info(
+                f"The server at {place} could not be asked whether it keeps memory true{reason}.",
+                hint="Check again where it can be reached.",
+                obj=_named(places),
+                id="quickcache.I009",
+            )
+            continue
+        instead = (
+            "Processes tell each other of their clears instead, and nobody tells of changes by other programs"
+            if mode == "pubsub"
+            else "Memory keeps values for its own timeout, whatever others change"
+        )
+        yield Warning(
+            f"The server at {place} does not allow coherence={wanted!r}{reason}. {instead}.",
+            hint="Give the user of LOCATION the rights +hello and +client|tracking ('tracking'), or "
+            "+subscribe, +publish and &quickcache.clears:* ('pubsub'). Or say the coherence that you mean.",
+            obj=_named(places),
+            id="quickcache.W008",
+        )
+
+
+def _named(paths: list[str], most: int = 3) -> str:
     names = ", ".join(paths[:most])
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return f"{names}{more} {'is' if len(paths) == 1 else 'are'}"
+    return f"{names} and {len(paths) - most} more" if len(paths) > most else names
+
+
+def _listed(paths: list[str]) -> str:
+    return f"{_named(paths)} {'is' if len(paths) == 1 else 'are'}"

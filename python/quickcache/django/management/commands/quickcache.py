@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from .... import _errors, _native, _registry
 from ...._config import stats
+from ... import _coherence
 from ..._backends import _Backend
 from ..._report import import_urls, parts_of, shown_life, shown_vary_on, tiers_of_helper
 
@@ -140,6 +141,9 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         for entry in entries:
             self._head(entry.path)
             self.stdout.write(f"  {_counted(stats(entry.function))}")
+            kept_true = _kept_true(entry.helper)
+            if kept_true:
+                self.stdout.write(f"  coherence {kept_true}")
         stores: dict[int, tuple[str, Any]] = {}
         for entry in entries:
             for tier in tiers_of_helper(entry.helper):
@@ -195,9 +199,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             self.stdout.write(f"cleared {key} in {', '.join(tier.name for tier in tiers) or 'no tier'}")
         for tier in tiers:
             if any(is_memory for _, is_memory in parts_of(tier)):
-                self.stdout.write(
-                    f"(other processes keep what they have in memory: {tier.name} {shown_life(tier.life)})"
-                )
+                self.stdout.write(f"({_others_memory(entry.helper, tier)})")
         reasons = [
             f"the server of {tier.name} did not take it: {_reason(cache, lambda asked: asked.delete(key))}"
             for tier, cache in failed
@@ -386,7 +388,8 @@ def _lines_of_store(backend: Any) -> Iterator[str]:
         yield f"{type(backend).__name__} counts nothing"
     elif any(isinstance(value, dict) for value in counted.values()):
         for name, part in counted.items():
-            yield f"{name}: {_counted(part)}"
+            text = _coherence.shown(backend._store, None) if name == "coherence" else _counted(part)
+            yield f"{name}: {text}"
     else:
         yield _counted(counted)
     for cache in _remotes(backend):
@@ -394,6 +397,22 @@ def _lines_of_store(backend: Any) -> Iterator[str]:
             yield f"the server answers in {cache.ping() * 1_000:.1f} ms"
         except _errors.CacheUnavailableError as error:
             yield f"the server does not answer: {error}"
+
+
+def _kept_true(helper: Any) -> str | None:
+    """How a function's memory is kept true, in words."""
+    try:
+        return _coherence.shown(helper.cache, _coherence.KEY)
+    except Exception:  # noqa: BLE001  a helper of another kind may have a cache of another kind, or none
+        return None
+
+
+def _others_memory(helper: Any, tier: Tier) -> str:
+    """What becomes of a value in the memory of other processes once it was cleared."""
+    mode = _native._coherence_stats(helper.cache)["coherence"]
+    if mode != "off":
+        return f"other processes are told, and forget it: {tier.name}, coherence='{mode}'"
+    return f"other processes keep what they have in memory: {tier.name} {shown_life(tier.life)}"
 
 
 def _counted(counts: Any) -> str:
