@@ -8,7 +8,9 @@ topology and a mode. Exit code 1 if a rule was broken, and with --expect-violati
 import argparse
 import faulthandler
 import itertools
+import json
 import random
+import shutil
 import sys
 import threading
 import time
@@ -50,6 +52,7 @@ def options() -> argparse.Namespace:
         "--faults", nargs="*", help="only those whose names contain one of these; none: no faults"
     )
     parser.add_argument("--expect-violations", action="store_true", help="fail if there are none")
+    parser.add_argument("--keep", type=Path, help="a folder to copy the records to, to look at")
     given = parser.parse_args()
     if given.plain:
         given.mode = ["plain"]
@@ -84,6 +87,14 @@ class Run:
             end = time.monotonic_ns()
             told = fleet.end()
             teller.join()
+        if self.given.keep:
+            place = self.given.keep / f"{topology.name}-{self.mode}"
+            shutil.copytree(folder, place, dirs_exist_ok=True)
+            told_of = {
+                "end": end,
+                "faults": [[f.kind, f.detail, f.begin, f.end, [*f.loses]] for f in self.faults],
+            }
+            (place / "faults").write_text(json.dumps(told_of), encoding="utf-8")
         judge = Judge(folder, self.given.processes, fleet.threads, self.bound, self.faults, end)
         return Outcome(topology.name, self.mode, self.seconds, self.bound, judge.judge(), self.faults, told)
 
