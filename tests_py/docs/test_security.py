@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from redis_servers.waiting import until
 
 from quickcache import CacheUnavailableError, MemoryCache, RedisCache, TieredCache, get_quickcache
 
@@ -121,3 +123,53 @@ def test_the_rights_that_are_to_be_added_are_enough(server):
         assert RedisCache(needed).ping() > 0
     with pytest.raises(CacheUnavailableError, match="'flushdb' command"):
         RedisCache(url, on_error="raise").clear()
+
+
+TOLD = {
+    mode: next(rights for use, rights in ADDED.items() if f"by `{mode}`" in use).replace("\\", "").split()
+    for mode in ("tracking", "pubsub")
+}
+
+
+class TestTheRightsToHearOfChanges:
+    @pytest.fixture
+    def make(self, server):
+        """A process of a new user with these rights: what was refused once is not asked for again."""
+        names = []
+
+        def make(mode: str, *rights: str) -> list[TieredCache]:
+            names.append(name := f"told-{uuid4().hex}")
+            rules = [rule for rule in RULES if not rule.startswith(">")]
+            server.cli("ACL", "SETUSER", name, *rules, ">p", *rights)
+            url = f"redis://{name}:p@127.0.0.1:{server.port}"
+            redis = [RedisCache(url, key_prefix=PREFIX, deadline=30) for _ in range(2)]
+            return [TieredCache([MemoryCache(), one], coherence=mode) for one in redis]
+
+        yield make
+        server.cli("ACL", "DELUSER", *names)
+
+    @pytest.mark.parametrize("mode", TOLD)
+    def test_are_enough(self, make, mode, caplog):
+        one, other = make(mode, *TOLD[mode])
+
+        def hears() -> bool:
+            one.set("a", 1)
+            other.get("a")
+            return other.stats()["invalidations"] > 0
+
+        until("one is told of what the other changes", hears)
+        assert mode == other.stats()["coherence"]
+        assert [] == caplog.messages
+
+    @pytest.mark.parametrize(("mode", "right"), [(mode, right) for mode in TOLD for right in TOLD[mode]])
+    def test_are_each_needed(self, make, mode, right, caplog):
+        one, _ = make(mode, *(given for given in TOLD[mode] if given != right))
+
+        def complains() -> bool:
+            one.set("a", 1)
+            one.get("nothing")
+            return (
+                f"does not allow coherence='{mode}': NOPERM" in caplog.text or "not published" in caplog.text
+            )
+
+        until("the log says what is missing", complains)
