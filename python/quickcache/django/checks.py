@@ -368,7 +368,7 @@ def _servers_that_tell_nothing(all_kept: list[_coherence.Kept]) -> Iterator[Chec
         )
         yield Warning(
             f"The server at {place} does not allow coherence={wanted!r}{reason}. {instead}.",
-            hint="Give the user of LOCATION the rights +hello and +client|tracking ('tracking'), or "
+            hint="Give the user of LOCATION the right +client|tracking ('tracking'), or "
             "+subscribe, +publish and &quickcache.clears:* ('pubsub'). Or say the coherence that you mean.",
             obj=_named(places),
             id="quickcache.W008",
