@@ -17,13 +17,13 @@ from stdlib_index import Package, calls, parse, standard_library
 
 from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache, stats
 
-MEMORY_LIFE = 1.0  # seconds
+MEMORY_LIFE = 3_600.0  # seconds: what is cleared or changed anywhere is not in memory any more
 
 # Nothing is connected before it is used.
 SERVER = RedisCache(os.environ.get("REDIS_URL", "redis://localhost:6379"), key_prefix="demo:")
 MEMORY = MemoryCache()
 
-# Memory first, for a second; then the server, for five minutes.
+# Memory first, then the server, which tells each process of what changes.
 in_both = get_quickcache(cache=TieredCache([MEMORY, SERVER]), memoize_timeout=MEMORY_LIFE, timeout=5 * 60)
 # On the server alone: a clear in one process is a clear in all. Of all that miss, one computes.
 on_server = get_quickcache(cache=SERVER, timeout=5 * 60, single_flight="fleet", flight_wait=60)

@@ -351,6 +351,9 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     return Ok(());
                 };
                 let cache = memory.cache.get();
+                let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
+                let timeout = at_most.map_or(own, |most| own.min(most));
+                let prepared = cache.prepare(value, timeout)?;
                 let write = memory.write.get();
                 if linked.is_some() && matches!(write, Write::Always | Write::Again) {
                     // Nobody can tell whether another came after it. It is read from the server the next time.
@@ -358,9 +361,6 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     *memory.last.borrow_mut() = Some(Last::Delete(key));
                     return Ok(());
                 }
-                let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
-                let timeout = at_most.map_or(own, |most| own.min(most));
-                let prepared = cache.prepare(value, timeout)?;
                 if let Some(linked) = linked {
                     let held = cache.store_on_trust(key, prepared, write);
                     if held.is_none() {

@@ -346,7 +346,10 @@ class TestOfServers:
 
     def test_tiers_by_alias(self, shared, prefix):
         with in_settings(
-            default={"BACKEND": "quickcache.django.TieredCache", "OPTIONS": {"TIERS": ["memory", "server"]}},
+            default={
+                "BACKEND": "quickcache.django.TieredCache",
+                "OPTIONS": {"TIERS": ["memory", "server"], "coherence": "off"},
+            },
             memory=config("MemoryCache", prefix, TIMEOUT=10),
             server=config("RedisCache", shared.server().url, prefix),
         ):

@@ -272,10 +272,13 @@ class TestSettings:
 
 
 class TestTiersInOne:
+    # Kept true to the server, memory would have a value from the second call on.
+    options = {"memoize_timeout": 50, "coherence": "off"}  # noqa: RUF012  read by the fixture
+
     @pytest.fixture
     def tiered(self, shared, prefix):
         with in_settings(
-            default=config("TieredCache", shared.server().url, prefix, options={"memoize_timeout": 50}),
+            default=config("TieredCache", shared.server().url, prefix, options=self.options),
             locmem=config("MemoryCache", prefix),
         ):
             yield caches["default"]._store
@@ -286,7 +289,7 @@ class TestTiersInOne:
             double(1)
 
         assert [1] == calls
-        memory, life, server = tiered.parts
+        memory, life, server, _ = tiered.parts
         assert 50 == life
         assert 8 == memory.stats()["hits"]
         assert 0 == server.stats()["hits"]
