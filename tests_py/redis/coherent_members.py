@@ -170,9 +170,8 @@ def serve(member, path):
 class Asked:
     """A member that is another process: its methods have the same names."""
 
-    def __init__(self, path, pid=0):
+    def __init__(self, path, pid):
         self.pid = pid
-        until("the process runs", lambda: Path(path).exists())
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(LIMIT)
         self._socket.connect(str(path))
@@ -197,7 +196,9 @@ class Asked:
     def fork(self, way):
         path = new_path()
         self.send("fork", way, str(path))
-        return Asked(path, self.receive())
+        pid = self.receive()
+        until("the child runs", path.exists)
+        return Asked(path, pid)
 
     def close(self):
         self._lines.close()
@@ -213,7 +214,12 @@ class Process(Asked):
         self._log = path.with_name("log")
         command = [sys.executable, "-W", "ignore", __file__, settings, str(path)]
         self._process = watchdog.start(command, self._log)
+        until("the process runs", lambda: self._has_ended() or path.exists())
+        assert not self._has_ended(), self._log.read_text(encoding="utf-8")
         super().__init__(path, self._process.pid)
+
+    def _has_ended(self):
+        return self._process.poll() is not None
 
     def __enter__(self):
         return self

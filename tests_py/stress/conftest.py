@@ -22,7 +22,7 @@ OF_SERVERS = [
     "test_stress_servers.py",
     "test_stress_site.py",
     "test_stress_redis_*",
-    "test_stress_coherence.py",
+    "test_stress_coherence*",
 ]
 collect_ignore_glob = [] if WITH_SERVERS else OF_SERVERS
 
