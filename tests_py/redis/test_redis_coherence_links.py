@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 from coherent_tiers import Tiers
+from django.core.cache import caches
+from django.test import override_settings
 from redis_servers import waiting
 from redis_servers.binaries import valkey
 from redis_servers.server import Server, User
@@ -276,6 +278,68 @@ class TestAPrefixFunction:
         assert "off" == tiers.stats()["coherence"]
         assert "session" + cached.get_cache_key(1) in memory
         assert [] == listening(server)
+
+
+class TestAliasesOfDjango:
+    @pytest.fixture
+    def aliases(self, server):
+        """Backends with these parameters. Each has a memory of its own, since no two have the same OPTIONS."""
+        with ExitStack() as stack:
+
+            def aliases(**params):
+                settings = {
+                    alias: {
+                        "BACKEND": "quickcache.django.TieredCache",
+                        "LOCATION": server.url,
+                        "OPTIONS": {"deadline": waiting.LIMIT, "beat": 10, "memoize_timeout": alias_number},
+                        **of_alias,
+                    }
+                    for alias_number, (alias, of_alias) in enumerate(params.items(), 100)
+                }
+                stack.enter_context(override_settings(CACHES=settings))
+                return [caches[alias] for alias in params]
+
+            yield aliases
+
+    def test_whose_prefixes_overlap_are_told_of_all_that_is_theirs(self, server, aliases):
+        with server.monitor() as commands:
+            backends = aliases(
+                default={"KEY_PREFIX": "a"}, inner={"KEY_PREFIX": "a:1"}, other={"KEY_PREFIX": "b"}
+            )
+            for number, backend in enumerate(backends):
+                server.cli("SET", backend.make_key("k"), number + 1)
+            for number, backend in enumerate(backends):
+                take_up(backend, "k", number + 1)
+
+        assert ["a:", "b:"] == tracked(commands)[-1]
+        for number, backend in enumerate(backends):
+            server.cli("SET", backend.make_key("k"), 10 * number)
+            waiting.until(
+                "memory has heard of it",
+                lambda backend=backend, number=number: backend.get("k") == 10 * number,
+            )
+
+    def test_with_a_key_function_are_kept_as_without_coherence(self, server, aliases, caplog):
+        with caplog.at_level(logging.INFO, logger="quickcache"):
+            [backend] = aliases(default={"KEY_FUNCTION": lambda key, prefix, version: f"own:{key}"})
+        assert ["KEY_FUNCTION" in one.getMessage() for one in caplog.records] == [True]
+        backend.set("k", 1)
+        server.cli("SET", "own:k", 2)
+
+        assert 1 == backend.get("k")
+        assert "off" == backend.stats()["coherence"]["coherence"]
+        assert [] == listening(server)
+
+
+def take_up(backend, key, value):
+    """Have a value in the memory of a backend."""
+
+    def is_served():
+        before = backend.stats()["memory"]["hits"]
+        assert value == backend.get(key)
+        return backend.stats()["memory"]["hits"] > before
+
+    waiting.until("memory has it", is_served)
 
 
 class TestStats:
