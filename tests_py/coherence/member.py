@@ -20,7 +20,7 @@ from typing import Any
 
 from records import Clears, Reads, clears_file, reads_file
 from shared import ENDS, RUNS, Shared
-from tiers import Tiers
+from tiers import Tiers, Unhurried
 from traffic import SLOT, Keys
 
 from quickcache import get_quickcache
@@ -59,7 +59,9 @@ class Member:
         self.threads = settings.readers + 1
         self.keys = Keys(settings.often, settings.seldom)
         self.shared = Shared(self.folder / "shared", len(self.keys), settings.processes * self.threads)
-        self.tiers = Tiers(settings.url, settings.coherence, settings.beat, settings.on_link_loss)
+        # They read each other's values: both ways are pickle.
+        serializer = Unhurried(settings.seed) if settings.process else "pickle"
+        self.tiers = Tiers(settings.url, settings.coherence, settings.beat, settings.on_link_loss, serializer)
         self.function = get_quickcache(cache=self.tiers.whole)(["key"])(self.version_of())
         self.problems: list[str] = []
 
@@ -67,13 +69,13 @@ class Member:
         chance = random.Random(self.settings.seed)
         version = self.shared.version
 
-        def version_of(key: int) -> int:
+        def version_of(key: int) -> tuple[int]:
             if chance.random() < 0.2:
                 time.sleep(chance.random() * 0.001)  # stands for a query, before
             found = version(key)
             if chance.random() < 0.2:
                 time.sleep(chance.random() * 0.001)  # and after the source was read: clears come in between
-            return found
+            return (found,)  # of a bare integer no serializer is asked
 
         return version_of
 
@@ -98,7 +100,7 @@ class Member:
             hot = [*self.keys.hot(time_now), *self.keys.hot(time_now - SLOT)]
             for key in [*hot * ROUNDS, *itertools.islice(every, OTHERS)]:
                 begin = now()
-                version = function(key)
+                (version,) = function(key)
                 note(key, version, begin, now())
             shared.tell(self.place(thread), reads.count, 0)
             if chance.random() < 0.5:
@@ -123,7 +125,7 @@ class Member:
             clears.note(key, version, begin, end, acknowledged)
             if chance.random() < 0.5:
                 begin = now()
-                found = self.function(key)
+                (found,) = self.function(key)
                 reads.note(key, found, begin, now())
             shared.tell(self.place(writer), reads.count, clears.count)
             # Bursts, and pauses in which all there is are hits.

@@ -62,6 +62,8 @@ class Topology:
         return [
             Harm("listeners killed", self.kill_listeners),
             Harm("all connections killed", self.kill_all),
+            # Twice as often: what it serves when it wakes up is over in a moment.
+            Harm("process suspended", self.suspend_process),
             Harm("process suspended", self.suspend_process),
             Harm("FLUSHALL", self.flush),
         ]
