@@ -14,6 +14,7 @@ use super::raw::intern;
 use super::shown::shown;
 use super::tiered::{self, Kind};
 use super::{logging, raw, timeout};
+use crate::clock::Timeout;
 use crate::redis::listener::Listener;
 use crate::tier::coherence::{Bounds, Link, Mode, Way};
 
@@ -112,12 +113,26 @@ pub(super) struct Linked {
     listener: Arc<Listener>,
 }
 
-/// The links of a cache's memory tiers, in their order.
-pub(super) type Links = SmallVec<[Linked; 1]>;
+/// The links of a cache's memory tiers.
+pub(super) struct Links {
+    /// In the tiers' order.
+    of_tiers: SmallVec<[Linked; 1]>,
+    /// How long the tier below keeps what is computed.
+    pub(super) life: Timeout,
+}
+
+impl Links {
+    /// The link of the tier at a place, if memory is kept true at all.
+    pub(super) fn in_force(&self, place: usize) -> Option<&Linked> {
+        self.of_tiers
+            .get(place)
+            .filter(|linked| linked.is_in_force())
+    }
+}
 
 impl Linked {
     /// Whether the server lets memory be kept true.
-    pub(super) fn is_in_force(&self) -> bool {
+    fn is_in_force(&self) -> bool {
         self.link.hub().mode().is_some()
     }
 
@@ -160,7 +175,7 @@ pub(super) fn links(cache: &Bound<'_, PyAny>, key: &Key) -> PyResult<Option<Link
         return Ok(None);
     };
     let listener = redis.listener(mode)?;
-    let mut links = Links::new();
+    let mut links = SmallVec::<[Linked; 1]>::new();
     for upper in uppers {
         let Kind::Memory(upper) = upper else {
             return Ok(None);
@@ -203,7 +218,10 @@ pub(super) fn links(cache: &Bound<'_, PyAny>, key: &Key) -> PyResult<Option<Link
     for linked in &links {
         linked.wake(py)?;
     }
-    Ok(Some(links))
+    Ok(Some(Links {
+        of_tiers: links,
+        life: lower.life(),
+    }))
 }
 
 fn settings_of(cache: &Bound<'_, PyAny>, uppers: &[Kind<'_>]) -> PyResult<Settings> {
@@ -265,8 +283,12 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
     let stats = PyDict::new(py);
     let tiers = tiered::look_ahead(cache)?.unwrap_or_default();
     let mut links = Vec::new();
+    let mut requested = None;
     if let Some((Kind::Remote(lower), uppers)) = tiers.split_last() {
         let mode = settings_of(cache, uppers)?.mode;
+        if may_be_coherent(cache)? {
+            requested = mode;
+        }
         let hub = match mode {
             Some(mode) if !lower.cache.get().reads_replicas() => {
                 Some(lower.cache.get().listener(mode)?)
@@ -282,7 +304,10 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
         }
     }
     let hub = links.first().map(|linked| linked.link.hub());
-    let mode = hub.and_then(|hub| hub.mode()).map_or("off", Mode::name);
+    // Before anything was asked, what is to be.
+    let mode = hub
+        .map_or(requested, |hub| hub.mode())
+        .map_or("off", Mode::name);
     let age = hub.and_then(|hub| hub.age());
     let bound = links
         .iter()
@@ -317,7 +342,7 @@ pub(super) fn is_coherent(
         PyString::from_bytes(py, &settings_of(cache, &[])?.begins)?.into_any()
     };
     let links = links(cache, &Key::from_object(&key))?;
-    Ok(links.is_some_and(|links| links.iter().any(Linked::is_in_force)))
+    Ok(links.is_some_and(|links| links.in_force(0).is_some()))
 }
 
 /// Whether the memory of a cache could be kept true to the tier below.

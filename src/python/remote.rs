@@ -103,6 +103,12 @@ impl<'py> Remote<'py> {
         }
     }
 
+    /// How long it keeps what is computed.
+    pub(super) fn life(&self) -> Timeout {
+        self.timeout
+            .unwrap_or_else(|| self.cache.get().default_timeout())
+    }
+
     /// The key that the server is asked for; None if the prefix function says to skip this cache.
     fn key(&self, key: &Key) -> PyResult<Option<Vec<u8>>> {
         let py = self.cache.py();
@@ -184,7 +190,7 @@ impl<'py> Remote<'py> {
             return Ok(());
         };
         let cache = self.cache.get();
-        let own = self.timeout.unwrap_or_else(|| cache.default_timeout());
+        let own = self.life();
         let life = at_most.map_or(own, |most| own.min(most));
         let write = self.write.get();
         let store = || match write {

@@ -271,8 +271,8 @@ impl<'py> Memory<'py> {
         }
     }
 
-    /// What keeps its value of a key true, if anything does.
-    fn linked(&self, key: &Key) -> PyResult<Option<&Linked>> {
+    /// What keeps its value of a key true, if anything does, and how long the tier below keeps what is computed.
+    fn linked(&self, key: &Key) -> PyResult<Option<(&Linked, Timeout)>> {
         let Some((operation, place)) = &self.operation else {
             return Ok(None);
         };
@@ -282,8 +282,7 @@ impl<'py> Memory<'py> {
                 .set(coherence::links(&operation.cache, key)?);
         }
         let links = operation.links.get().and_then(Option::as_ref);
-        let linked = links.and_then(|links| links.get(*place));
-        Ok(linked.filter(|linked| linked.is_in_force()))
+        Ok(links.and_then(|links| Some((links.in_force(*place)?, links.life))))
     }
 
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
@@ -352,6 +351,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                 };
                 let cache = memory.cache.get();
                 let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
+                // Kept true to the tier below, nothing is to live longer than there.
+                let at_most = at_most.or(linked.map(|(_, life)| life));
                 let timeout = at_most.map_or(own, |most| own.min(most));
                 let prepared = cache.prepare(value, timeout)?;
                 let write = memory.write.get();
@@ -361,7 +362,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
                     *memory.last.borrow_mut() = Some(Last::Delete(key));
                     return Ok(());
                 }
-                if let Some(linked) = linked {
+                if let Some((linked, _)) = linked {
                     let held = cache.store_on_trust(key, prepared, write);
                     if held.is_none() {
                         linked.count_refused_fill();

@@ -36,8 +36,8 @@ pub struct Client {
     pub(super) tls: HashMap<TlsOptions, Arc<ClientConfig>>,
     process: Mutex<Arc<Process>>,
     connections: AtomicU64,
-    /// Where others are told of what is changed here, if they are.
-    channel: OnceLock<(Arc<Hub>, Vec<u8>)>,
+    /// Where others are told of what is changed here, if they are: for the hubs of each mode that was asked for.
+    channels: [OnceLock<(Arc<Hub>, Vec<u8>)>; 2],
 }
 
 /// What is to be done after a reply or a failure.
@@ -67,7 +67,7 @@ impl Client {
             tls,
             process: Mutex::new(Arc::new(Process::new())),
             connections: AtomicU64::new(0),
-            channel: OnceLock::new(),
+            channels: Default::default(),
         })
     }
 
@@ -78,14 +78,14 @@ impl Client {
 
     /// Tell others on that channel of what is changed here, while those of `hub` are told so.
     pub fn publish(&self, hub: &Arc<Hub>, channel: &[u8]) {
-        self.channel
-            .get_or_init(|| (Arc::clone(hub), channel.to_vec()));
+        self.channels[hub.requested() as usize].get_or_init(|| (Arc::clone(hub), channel.to_vec()));
     }
 
     /// Where others are told, if they are.
     pub(super) fn publishing(&self) -> Option<(&Hub, &[u8])> {
-        let (hub, channel) = self.channel.get()?;
-        (hub.mode() == Some(Mode::Pubsub)).then_some((hub, channel))
+        let mut known = self.channels.iter().filter_map(OnceLock::get);
+        let (hub, channel) = known.find(|(hub, _)| hub.mode() == Some(Mode::Pubsub))?;
+        Some((hub, channel))
     }
 
     /// Whether reads may be answered by a replica, which may be behind.

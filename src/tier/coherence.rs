@@ -505,13 +505,14 @@ impl Hub {
         self.pause();
         if is_news {
             self.notices.say(Level::Warn, About::Lost, || {
-                let grace = links.iter().map(|link| link.bounds.grace).max();
-                let until = match grace {
-                    Some(grace) if !grace.is_zero() => format!(
-                        "memory serves for another {} s at most",
-                        grace.as_secs_f64()
+                let with_grace = links.iter().filter(|link| !link.bounds.grace.is_zero());
+                let bound = with_grace.map(|link| link.bounds.in_all()).max();
+                let until = match bound {
+                    Some(bound) => format!(
+                        "memory serves until {} s after the last question that was answered",
+                        bound.as_secs_f64()
                     ),
-                    _ => "memory is not used until it does".to_owned(),
+                    None => "memory is not used until it does".to_owned(),
                 };
                 format!("{node} does not tell of changes, and {until}: {why}")
             });

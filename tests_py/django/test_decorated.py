@@ -100,8 +100,8 @@ class TestOverCachesOfOurs:
         for _ in range(50):
             double(1)
 
-        assert asked == ours["default"]._store.stats()["hits"]
-        assert 99 == ours["locmem"]._store.stats()["hits"]
+        assert asked == ours["default"]._store.stats()["hits"] <= 1
+        assert 99 == asked + ours["locmem"]._store.stats()["hits"]
 
     def test_lives_are_those_of_the_decorator(self, ours):
         double, calls = decorated(quickcache.but_with(memoize_timeout=0.000001))
@@ -170,6 +170,7 @@ class TestSettings:
         ):
             double, _ = decorated(quickcache.but_with(caches=("fast", "slow")))
             double(1)
+            double(1)  # what was computed is in memory when it was read once more: the server has told of it
 
             key = double.get_cache_key(1)
             assert [1, 1] == caches["fast"].get(key) == caches["slow"].get(key)

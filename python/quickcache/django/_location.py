@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -86,16 +87,21 @@ def coherence_options(params: dict[str, Any]) -> _native._Coherence:
     begins = f"{params.get('KEY_PREFIX', '')}:"
     if function is not None and coherence != "off" and get_key_func(function) is not default_key_func:
         # The server would have to tell of all keys there are.
-        logger.warning(
-            "memory is not kept true to the server (coherence='off'), since KEY_FUNCTION makes the keys, and "
-            "nothing says what all of them begin with"
-        )
+        _tell_of_key_function()
         coherence, begins = "off", ""
     lost, beat = options.get("on_link_loss", "bypass"), options.get("beat", 1.0)
     try:
         return _native._Coherence(coherence, lost, beat, begins.encode())
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"OPTIONS of a TieredCache: {error}") from None
+
+
+@cache  # a backend is made for each thread
+def _tell_of_key_function() -> None:
+    logger.warning(
+        "memory is not kept true to the server (coherence='off'), since KEY_FUNCTION makes the keys, and "
+        "nothing says what all of them begin with"
+    )
 
 
 def redis_arguments(location: Any, params: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
