@@ -283,7 +283,7 @@ class TestAPrefixFunction:
 class TestAliasesOfDjango:
     @pytest.fixture
     def aliases(self, server):
-        """Backends with these parameters. Each has a memory of its own, since no two have the same OPTIONS."""
+        """Backends with these parameters. No two have the same OPTIONS, so each has a memory of its own."""
         with ExitStack() as stack:
 
             def aliases(**params):
