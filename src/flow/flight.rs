@@ -8,7 +8,8 @@
 //! Clears by other processes are not noted here. That none has overtaken a computation is what a server
 //! says when it takes the value, and it says so of those who came before it was asked. Whoever boards
 //! later may have come after a clear that came after that: such a flight is **closing**, and they are
-//! handed no value, but look for it themselves.
+//! handed no value, but look for it themselves. A flight of which no server will say anything closes before
+//! its leader computes; one of those who came later leads the next.
 //!
 //! Waiting never closes a circle: threads that wait are known to all flights, and who would wait for
 //! itself, however many threads are between, computes instead. What a leader waits for elsewhere, such
@@ -86,6 +87,8 @@ struct Flight<N, V> {
 struct Seats<V> {
     /// Who boards is late.
     are_closing: bool,
+    /// No server is asked: who is late will find nothing there.
+    is_unwatched: bool,
     /// Nobody boards any more.
     are_closed: bool,
     waiting: Vec<Thread>,
@@ -219,6 +222,14 @@ impl<K: Hash + Eq, N, V> Lead<K, N, V> {
         self.flight.seats.lock().are_closing = true;
     }
 
+    /// The same before the value is computed, of which no server will say whether it was cleared meanwhile.
+    pub fn begin_unwatched(&self) {
+        let _pass = gate::enter();
+        let mut seats = self.flight.seats.lock();
+        seats.are_closing = true;
+        seats.is_unwatched = true;
+    }
+
     /// Leave, and tell those who wait what `outcome` says; not asked if nobody does.
     pub fn land(mut self, outcome: impl FnOnce() -> Outcome<V>) {
         self.leave();
@@ -270,11 +281,13 @@ impl<N, V: Clone> Wait<N, V> {
 
     /// What came of it for this one, if it is over.
     pub fn outcome(&self) -> Option<Outcome<V>> {
-        let outcome = {
+        let (outcome, is_unwatched) = {
             let _pass = gate::enter();
-            self.flight.seats.lock().outcome.clone()
+            let seats = self.flight.seats.lock();
+            (seats.outcome.clone(), seats.is_unwatched)
         };
         match outcome {
+            Some(Outcome::Value(_)) if self.is_late && is_unwatched => Some(Outcome::Failed),
             Some(Outcome::Value(_)) if self.is_late => Some(Outcome::Apart),
             outcome => outcome,
         }
@@ -303,6 +316,7 @@ impl<N, V> Flight<N, V> {
             is_over: AtomicBool::new(false),
             seats: Mutex::new(Seats {
                 are_closing: false,
+                is_unwatched: false,
                 are_closed: false,
                 waiting: Vec::new(),
                 outcome: None,

@@ -93,7 +93,7 @@ impl Generations {
     /// Void all that was read before now and needs trust, stored or not.
     pub fn flush(&self) {
         self.flushes.fetch_add(1, Ordering::SeqCst);
-        self.each_shard(|shard| shard.tell());
+        self.shards().for_each(|mut shard| shard.tell());
     }
 
     /// Take the lock under which the shard of `fingerprint` is written.
@@ -106,16 +106,15 @@ impl Generations {
 
     /// Clear every shard.
     pub fn clear_all(&self) {
-        self.each_shard(|shard| shard.clear());
+        self.shards().for_each(|mut shard| shard.clear());
     }
 
-    fn each_shard(&self, void: impl Fn(&mut Shard<'_>)) {
-        for last in &self.last {
-            void(&mut Shard {
-                clears: &self.clears,
-                last: last.lock(),
-            });
-        }
+    /// Each shard, locked when its turn comes.
+    fn shards(&self) -> impl Iterator<Item = Shard<'_>> {
+        self.last.iter().map(|last| Shard {
+            clears: &self.clears,
+            last: last.lock(),
+        })
     }
 }
 

@@ -176,6 +176,11 @@ impl Gap {
                 if claims.are_apart {
                     self.land_apart();
                 }
+                if claims.are_unwatched
+                    && let Some(lead) = &self.lead
+                {
+                    lead.begin_unwatched();
+                }
                 self.claims = claims;
                 Ok(None)
             }

@@ -41,6 +41,8 @@ pub(super) struct Remote<'py> {
     pub(super) claim: RefCell<Option<Claimed>>,
     /// Whether the last value was refused, since the key was cleared.
     pub(super) was_overtaken: Cell<bool>,
+    /// Whether the last value was given to the server under a lease, and that did not say whether it took it.
+    pub(super) was_unanswered: Cell<bool>,
 }
 
 /// The right to store a value under a full key.
@@ -100,6 +102,7 @@ impl<'py> Remote<'py> {
             is_promoting: Cell::new(false),
             claim: RefCell::default(),
             was_overtaken: Cell::new(false),
+            was_unanswered: Cell::new(false),
         }
     }
 
@@ -229,6 +232,8 @@ impl<'py> Remote<'py> {
             None => return Ok(true),
         };
         let filled = cache.fill(key, value, life, lease);
+        let is_unanswered = lease.is_some() && matches!(filled, Ok(None));
+        self.was_unanswered.set(is_unanswered);
         if let (Err(_), Some(lease)) = (&filled, lease) {
             // A value that cannot be serialised, say: nobody is to wait for it.
             cache.release(self.cache.py(), key, lease);

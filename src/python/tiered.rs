@@ -466,6 +466,9 @@ pub(super) struct Claims {
     granted: SmallVec<[(usize, Claimed); 1]>,
     /// Whether a tier granted none although it answered: what is computed is for nobody else.
     pub(super) are_apart: bool,
+    /// Whether a tier did not answer that memory is to be kept true to: what is computed is for nobody who comes
+    /// after this.
+    pub(super) are_unwatched: bool,
 }
 
 impl Claims {
@@ -510,6 +513,9 @@ pub(super) fn claim<'py>(
         if let Kind::Remote(remote) = &tier.kind {
             match remote.claim(key, how)? {
                 Claiming::Compute(claim) => {
+                    claims.are_unwatched |= claim.is_none()
+                        && remote.cache.get().has_leases()
+                        && is_kept_true(&above, key)?;
                     claims.granted.extend(claim.map(|claim| (place, claim)));
                 }
                 Claiming::ComputeApart => claims.are_apart = true,
@@ -524,11 +530,24 @@ pub(super) fn claim<'py>(
     Ok(Claim::Compute(claims))
 }
 
+/// Whether memory among these tiers is kept true.
+fn is_kept_true(tiers: &[AnyTier<'_>], key: &Key) -> PyResult<bool> {
+    for tier in tiers {
+        if let Kind::Memory(memory) = &tier.kind
+            && memory.linked(key)?.is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What became of a value that was computed.
 pub(super) enum Kept {
     /// It is kept, as far as can be told. If `first` is all there is to the cache, what that holds.
     As(Option<Held<Object>>),
-    /// A server refused it: the key was cleared meanwhile, by whichever process.
+    /// A server refused it: the key was cleared meanwhile, by whichever process. Or it did not say, and memory is
+    /// to be kept true to it.
     Overtaken,
 }
 
@@ -563,7 +582,12 @@ pub(super) fn set<'py>(
         let tiers = in_order(cache)?.enumerate().map(as_asked);
         if asked.has_remote() && asked.are_ours() {
             let tiers = tiers.collect::<PyResult<Vec<_>>>()?;
-            if stack::fill(&tiers, key, value, replaces)? {
+            let is_refused = stack::fill(&tiers, key, value, replaces)?;
+            let is_unanswered = |tier: &AnyTier<'_>| match &tier.kind {
+                Kind::Remote(remote) => remote.was_unanswered.get(),
+                _ => false,
+            };
+            if is_refused || tiers.iter().any(is_unanswered) && is_kept_true(&tiers, key)? {
                 return Ok(Kept::Overtaken);
             }
         } else {

@@ -209,6 +209,7 @@ class TestAServer:
         """What it had to say is lost with the link, and made up for by the flush."""
         reader = make(link.url, beat=NEVER)
         reader.warm("a")
+        (of_reader,) = listening(server)
         writer.warm("a")  # which takes part from now on
         # They begin like those of the function.
         keys = [f"quickcache.{'long' * 50}{number}" for number in range(20_000)]
@@ -216,10 +217,9 @@ class TestAServer:
         reader.warm("a")
         kind = "normal" if mode == "tracking" else "pubsub"
         server.cli("CONFIG", "SET", "client-output-buffer-limit", f"{kind} 100000 0 0")
-        before = len(listening(server))
         link.set(replies=faults.HALF_OPEN, listening=True)
         writer.redis.delete_many(keys)
-        until("it is cut off", lambda: len(listening(server)) < before)
+        until("it is cut off", lambda: of_reader not in listening(server))
         changed = writer.replace("a")
         link.heal()
 

@@ -101,12 +101,13 @@ class TestAnotherProgram:
             some = keys[first : first + 500]
             server.cli("MSET", *(word for key in some for word in (prefix + key, "1")))
         one = process(server.url)
-        one.take_up(*keys, "k0")
+        one.take_up(*keys)
+        flushes = one.flushes
         server.cli("DEL", *(prefix + key for key in keys[1:]))
 
         waiting.until("memory has none of them", lambda: not one.memory.get_many(keys[1:]))
         assert "k0" in one.memory
-        assert 1 == one.flushes
+        assert flushes == one.flushes
 
     def test_that_only_reads_changes_nothing(self, other, tell):
         before = other.invalidations
@@ -140,18 +141,23 @@ class TestTheEndOfALife:
         assert one.whole.get("a") is None
 
     @pytest.mark.parametrize("coherence", ["tracking", "pubsub"])
-    def test_on_the_server_is_the_end_in_memory(self, shared, process, coherence):
-        """Even if nobody tells of it: memory keeps a value no longer than the server, from which it came."""
+    @pytest.mark.parametrize("way", ["read", "computed"])
+    def test_on_the_server_is_the_end_in_memory(self, shared, process, coherence, way):
+        """Even if nobody tells of it: memory keeps a value no longer than the server."""
         clock = ManualClock()
-        one = process(shared.server().url, coherence=coherence, clock=clock, on_link_loss=2 * HOUR)
-        one.redis.set("a", "value", timeout=500)
-        one.take_up("a")
+        one = process(
+            shared.server().url, coherence=coherence, clock=clock, on_link_loss=2 * HOUR, timeout=500
+        )
+        cached = one.cached(value)
+        if way == "read":
+            one.redis.set(cached.get_cache_key(1), "value")
+        cached.take_up(1)
         clock.advance(450)
-        assert "a" in one.memory
+        assert cached.is_kept(1)
         clock.advance(51)
 
         assert one.trusted
-        assert "a" not in one.memory
+        assert not cached.is_kept(1)
 
 
 class TestOtherKeys:
