@@ -131,7 +131,7 @@ class TestTheServerIsAskedFor:
 
     def test_nothing_by_tiers_that_nobody_asks(self, server):
         one = Tiers(server.url, PREFIX, "tracking")
-        assert ("off", False, None) == (one.coherence, one.trusted, one.beat_age)
+        assert ("tracking", False, None) == (one.coherence, one.trusted, one.beat_age)
         one.memory.set("x", 1)
         assert 1 == one.whole.get("x")
 

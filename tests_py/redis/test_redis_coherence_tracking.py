@@ -1,11 +1,13 @@
 """With coherence='tracking' the server tells of all that changes, whoever changes it, and of nothing else."""
 
+from contextlib import closing
+
 import pytest
 from coherent_tiers import HOUR, Tiers
 from redis_servers import waiting
 from redis_servers.binaries import redis62
 
-from quickcache import ManualClock
+from quickcache import ManualClock, RedisCache
 
 KEYS = ["a", "b", "c", "d"]
 
@@ -85,6 +87,15 @@ class TestAnotherProgram:
         waiting.until("memory has none of them", lambda: not any(key in other.memory for key in after))
         assert [key for key in KEYS if key not in after] == [key for key in KEYS if key in other.memory]
         assert after == {key: other.whole.get(key) for key in after}
+
+    def test_may_have_a_cache_without_memory(self, server, other, prefix):
+        with closing(RedisCache(server.url, key_prefix=prefix, deadline=waiting.LIMIT)) as cache:
+            cache.set("a", 2)
+            cache.touch("b", 500)
+            cache.delete("c")
+
+        waiting.until("memory has none of them", lambda: not any(key in other.memory for key in "abc"))
+        assert [2, 1, None, 1] == [other.whole.get(key) for key in KEYS]
 
     def test_may_do_it_in_a_transaction(self, server, other, tell):
         with server.connect() as connection:
