@@ -45,7 +45,7 @@ counters! {
         deletes,
         /// Values dropped or refused for want of room.
         evictions,
-        /// Values dropped at the end of their life.
+        /// Values dropped at the end of their life, or since a server told that they had changed.
         expirations,
         /// Values not kept: larger than the tier's bound, or void by a clear since they were read.
         refusals,

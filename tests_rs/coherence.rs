@@ -370,7 +370,7 @@ fn the_clock_of_a_tier_is_what_its_trust_is_measured_by() {
     let coherent: Arc<dyn Coherent> = it.tier.coherent();
     coherent.trust(u64::MAX, it.clock.now() + 2_000);
     assert!(it.tier.is_trusted());
-    it.clock.advance(Duration::from_nanos(2_000));
+    it.clock.advance(Duration::from_micros(2));
     assert!(!it.tier.is_trusted());
     coherent.leave(u64::MAX);
     assert!(!it.tier.is_trusted());

@@ -1,9 +1,12 @@
-//! A stack of slot numbers that the eviction listener can push to: no lock, no allocation.
+//! What threads may do to slots that must not touch the values in them: no lock, no allocation. The eviction listener
+//! pushes slots to a stack, to be freed; and slots can be marked as void.
 //!
 //! Each slot has one link, in chunks that never move, so a slot can be on the stack once. Whoever
 //! takes, takes all: with pushes and whole takes only, there is no ABA problem.
 
 use std::sync::OnceLock;
+// No model's concern: a mark that is seen late is a change that is heard of late.
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,7 +21,24 @@ pub(super) struct Links {
     head: AtomicU32,
     /// What was taken from the stack and has yet to be passed on. Written under the slab's lock.
     rest: AtomicU32,
-    chunks: [OnceLock<Box<[AtomicU32]>>; CHUNKS],
+    chunks: [OnceLock<Box<[Link]>>; CHUNKS],
+}
+
+/// What there is of one slot.
+#[derive(Debug)]
+struct Link {
+    /// The slot below it on the stack.
+    next: AtomicU32,
+    is_void: AtomicBool,
+}
+
+impl Link {
+    fn new() -> Self {
+        Self {
+            next: AtomicU32::new(NONE),
+            is_void: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Links {
@@ -36,15 +56,24 @@ impl Links {
         let Some(cell) = self.chunks.get(chunk) else {
             return false;
         };
-        cell.get_or_init(|| {
-            (0..FIRST_CHUNK << chunk)
-                .map(|_| AtomicU32::new(NONE))
-                .collect()
-        });
+        cell.get_or_init(|| (0..FIRST_CHUNK << chunk).map(|_| Link::new()).collect());
         true
     }
 
-    fn link(&self, slot: u32) -> Option<&AtomicU32> {
+    /// Say whether what is in a slot counts for nobody. A mark may come late, and hit what the slot is used for
+    /// next: that is then missed, and never more.
+    pub(super) fn set_void(&self, slot: u32, is_void: bool) {
+        if let Some(link) = self.link(slot) {
+            link.is_void.store(is_void, SeqCst);
+        }
+    }
+
+    pub(super) fn is_void(&self, slot: u32) -> bool {
+        self.link(slot)
+            .is_some_and(|link| link.is_void.load(SeqCst))
+    }
+
+    fn link(&self, slot: u32) -> Option<&Link> {
         let (chunk, offset) = place(slot);
         self.chunks.get(chunk)?.get()?.get(offset)
     }
@@ -54,7 +83,7 @@ impl Links {
         let Some(link) = self.link(slot) else { return };
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            link.store(head, Ordering::Relaxed);
+            link.next.store(head, Ordering::Relaxed);
             match self
                 .head
                 .compare_exchange_weak(head, slot, Ordering::Release, Ordering::Relaxed)
@@ -83,7 +112,7 @@ impl Links {
             // read first: once passed on, the slot may be used and pushed again
             let next = self
                 .link(slot)
-                .map_or(NONE, |link| link.load(Ordering::Relaxed));
+                .map_or(NONE, |link| link.next.load(Ordering::Relaxed));
             each(slot);
             slot = next;
         }

@@ -80,9 +80,9 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let epochs = Arc::new(Epochs::new(options.shards()));
         let counters = Arc::default();
         let store = Store::new(&options, &epochs, &counters);
-        let index = Arc::clone(store.index());
+        let ledger = Ledger::new(options.shards(), clock, epochs, store.places());
         Ok(Self {
-            ledger: Arc::new(Ledger::new(options.shards(), clock, epochs, index)),
+            ledger: Arc::new(ledger),
             store: RwLock::new(store),
             options,
             counters,
@@ -199,24 +199,31 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             let (value, deadline, state) = match slab.look(slot, key) {
                 Look::OtherKey => continue,
                 Look::Empty => return None,
-                Look::Value(entry) => (entry.value.clone(), entry.deadline, self.state_of(entry)),
+                Look::Value(entry) => (
+                    entry.value.clone(),
+                    entry.deadline,
+                    self.state_of(store, slot, entry),
+                ),
             };
             if state == State::Untrusted {
                 drop(slab);
                 dead.push(value);
                 return None;
             }
-            if deadline != Deadline::NEVER {
-                let now = self.ledger.clock.now();
-                if state == State::Over {
-                    dead.push(value);
-                    dead.extend(slab.take(slot));
-                    drop(slab);
-                    self.counters.expirations.add(1);
-                    self.forget_slot(store, fingerprint, slot);
-                    return None;
-                }
+            if state == State::Over {
+                dead.push(value);
+                dead.extend(slab.take(slot));
                 drop(slab);
+                self.counters.expirations.add(1);
+                // What others have changed is likely to be read again, and then replaced.
+                if !store.links.is_void(slot) {
+                    self.forget_slot(store, fingerprint, slot);
+                }
+                return None;
+            }
+            if deadline != Deadline::NEVER {
+                drop(slab);
+                let now = self.ledger.clock.now();
                 self.sweep(store, Some(now), SWEPT_BY_READ, dead);
             }
             return Some(Held {
@@ -229,8 +236,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 
     /// Whether an entry counts.
-    fn state_of(&self, entry: &Entry<V>) -> State {
+    fn state_of(&self, store: &Store<V>, slot: u32, entry: &Entry<V>) -> State {
         let Entry { deadline, .. } = entry;
+        if store.links.is_void(slot) {
+            return State::Over;
+        }
         if *deadline == Deadline::NEVER {
             return State::Counts;
         }
@@ -362,7 +372,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         };
         let slot = {
             let mut slab = store.slab.lock();
-            slab.insert(key, entry, |last| store.links.reserve(last))
+            let slot = slab.insert(key, entry, |last| store.links.reserve(last));
+            if let Ok(slot) = slot {
+                store.links.set_void(slot, false);
+            }
+            slot
         };
         let kept = match slot {
             Ok(slot) => {
@@ -447,7 +461,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
                     Look::OtherKey => false,
                     Look::Empty => true,
                     Look::Value(entry) => {
-                        held = self.state_of(entry) == State::Counts;
+                        held = self.state_of(&store, slot, entry) == State::Counts;
                         dead.extend(slab.take(slot));
                         true
                     }
@@ -478,7 +492,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         };
         let mut slab = store.slab.lock();
         match slab.look(slot, key) {
-            Look::Value(entry) if self.state_of(entry) == State::Counts => {
+            Look::Value(entry) if self.state_of(&store, slot, entry) == State::Counts => {
                 let needs_trust = entry.deadline.needs_trust();
                 let deadline = if needs_trust {
                     deadline.on_trust()
@@ -502,7 +516,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
             return false;
         };
         let slab = store.slab.lock();
-        matches!(slab.look(slot, key), Look::Value(entry) if self.state_of(entry) == State::Counts)
+        matches!(slab.look(slot, key), Look::Value(entry) if self.state_of(&store, slot, entry) == State::Counts)
     }
 
     /// Forget everything, at once: the old index is dropped on the side.
@@ -512,7 +526,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         let _old = {
             let _pass = gate::enter();
             let mut store = self.store.write();
-            self.ledger.clear(Arc::clone(fresh.index()));
+            self.ledger.clear(fresh.places());
             self.fronts.clear(&mut copies);
             mem::replace(&mut *store, fresh)
         };
@@ -614,7 +628,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Counts,
-    /// Its life is over, or it was flushed.
+    /// Its life is over, or it was voided or flushed.
     Over,
     /// Nobody would tell if it did no longer.
     Untrusted,

@@ -171,14 +171,22 @@ impl<V> Slab<V> {
         Some(entry.value)
     }
 
-    /// The slot's key, if its value's life is over at `now`, or it was flushed.
-    pub(super) fn expired_key(&self, slot: u32, now: u64, flushes: u32) -> Option<&PackedKey> {
+    /// The slot's key, if its value's life is over at `now`, or it was voided or flushed.
+    pub(super) fn expired_key(
+        &self,
+        slot: u32,
+        now: u64,
+        flushes: u32,
+        is_void: bool,
+    ) -> Option<&PackedKey> {
         match &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK] {
             Slot::Used {
                 key,
                 entry: Some(entry),
                 is_pending: false,
-            } if entry.deadline.has_passed_at(now) || entry.is_flushed(flushes) => Some(key),
+            } if is_void || entry.deadline.has_passed_at(now) || entry.is_flushed(flushes) => {
+                Some(key)
+            }
             _ => None,
         }
     }

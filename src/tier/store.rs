@@ -6,6 +6,7 @@ use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 
 use super::bounds::{Options, Policy};
+use super::ledger::Places;
 use super::links::Links;
 use super::slab::Slab;
 use crate::flow::generation::Epochs;
@@ -86,11 +87,16 @@ impl<V> Store<V> {
         }
     }
 
+    /// What of this a thread may have that must not touch values.
+    pub(super) fn places(&self) -> Places {
+        (Arc::clone(self.index()), Arc::clone(&self.links))
+    }
+
     pub(super) fn index(&self) -> &Arc<Index> {
         self.index.as_ref().expect("taken only by drop")
     }
 
-    /// Take out values whose life is over, or that were flushed, from the next few slots: the fingerprints of
+    /// Take out values whose life is over, or that were voided or flushed, from the next few slots: the fingerprints of
     /// their keys, and the slots. With `now`, only if a round is due.
     pub(super) fn take_expired(
         &self,
@@ -116,7 +122,8 @@ impl<V> Store<V> {
                 sweeper.rests_until = now + SWEEP_INTERVAL;
             }
             let slot = sweeper.next;
-            if let Some(key) = slab.expired_key(slot, now, flushes) {
+            let is_void = self.links.is_void(slot);
+            if let Some(key) = slab.expired_key(slot, now, flushes, is_void) {
                 expired.push((fingerprint(key), slot));
                 dead.extend(slab.take(slot));
             }
