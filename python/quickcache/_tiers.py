@@ -131,7 +131,8 @@ class TieredCache:
         if coherence not in (None, "off") and not _native._may_be_coherent(self):
             raise ValueError(
                 f"coherence={coherence!r} keeps a MemoryCache true to the RedisCache below it, both of "
-                "this package and the RedisCache without replicas: give such caches, or leave it out"
+                "this package, without a prefix function, and the RedisCache without replicas: give such "
+                "caches, or leave it out"
             )
 
     def get(self, key: str, default: Any = None) -> Any:

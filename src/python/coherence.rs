@@ -353,6 +353,9 @@ pub(super) fn may_be_coherent(cache: &Bound<'_, PyAny>) -> PyResult<bool> {
     let Some((Kind::Remote(lower), uppers)) = tiers.split_last() else {
         return Ok(false);
     };
-    let are_memory = uppers.iter().all(|upper| matches!(upper, Kind::Memory(_)));
-    Ok(!uppers.is_empty() && are_memory && !lower.cache.get().reads_replicas())
+    let are_memory = uppers
+        .iter()
+        .all(|upper| matches!(upper, Kind::Memory(memory) if memory.naming.head().is_some()));
+    let is_named = lower.naming.head().is_some() && !lower.cache.get().reads_replicas();
+    Ok(!uppers.is_empty() && are_memory && is_named)
 }

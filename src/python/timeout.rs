@@ -102,7 +102,7 @@ pub(super) fn link_loss(given: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let seconds = seconds(given, &OF_A_LINK_LOSS)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| {
         PyValueError::new_err(format!(
-            "on_link_loss is {}, not {}",
+            "on_link_loss is {}, finite and at least 0, not {}",
             OF_A_LINK_LOSS.accepts,
             shown(given).unwrap_or_default()
         ))

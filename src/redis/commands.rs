@@ -128,7 +128,11 @@ impl Server for Client {
                 Some(life) => cmd.arg(milliseconds(life).unwrap_or(0)),
             };
         };
-        let reply = self.run_script(&scripts::TOUCH, key, arguments, Kind::default(), until)?;
+        let kind = Kind {
+            is_once: false,
+            replaces: life.is_some(),
+        };
+        let reply = self.run_script(&scripts::TOUCH, key, arguments, kind, until)?;
         Ok(int_of(Some(reply))? == 1)
     }
 

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
@@ -28,6 +28,8 @@ use crate::tier::server::{Failure, FailureKind};
 /// How long is waited before a server is tried again that could not be linked: this, and twice as long each time.
 const PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long until it is asked again which servers there are, if nobody could say.
+const UNKNOWN: Duration = Duration::from_millis(100);
 /// A link is made within that time, however often it is asked later.
 const CONNECT: Duration = Duration::from_secs(2);
 /// A server that says much at once has that time for it.
@@ -51,10 +53,14 @@ pub struct Listener {
 
 #[derive(Default)]
 struct Sessions {
+    /// The forks that led to the process whose these are.
+    forks: u64,
     /// The sockets in use, by the servers they lead to.
     open: HashMap<String, Descriptor>,
     /// Servers that a thread sees to.
     served: Vec<String>,
+    /// The thread that finds out which servers there are.
+    manager: Option<Thread>,
 }
 
 impl fmt::Debug for Listener {
@@ -121,6 +127,13 @@ impl Listener {
         let here = gate::forks() + 1;
         let before = self.runs_in.load(SeqCst);
         if before == here || self.runs_in.swap(here, SeqCst) == here {
+            if !self.hub.is_settled() {
+                // Who finds out which servers there are may be asleep, and threads that listened gone.
+                let _pass = gate::enter();
+                if let Some(manager) = &self.sessions.lock().manager {
+                    manager.unpark();
+                }
+            }
             return;
         }
         self.begin();
@@ -131,9 +144,12 @@ impl Listener {
             self.see_to(&node);
         } else {
             let me = Weak::clone(&self.me);
-            if !spawn(move || run(&me, Self::manage)) {
+            let manager = spawn(move || run(&me, Self::manage));
+            if manager.is_none() {
                 self.rest();
             }
+            let _pass = gate::enter();
+            self.sessions.lock().manager = manager;
         }
     }
 
@@ -142,16 +158,29 @@ impl Listener {
         self.runs_in.store(0, SeqCst);
     }
 
-    /// Forget what a parent process, or an earlier thread, had.
+    /// Forget what a parent process had: its threads are not here. Those of this process may be about to end, and
+    /// have their sockets still.
     fn begin(&self) {
-        let sessions = {
+        let inherited = {
             let _pass = gate::enter();
-            std::mem::take(&mut *self.sessions.lock())
+            let mut sessions = self.sessions.lock();
+            let forks = gate::forks();
+            (sessions.forks != forks).then(|| {
+                std::mem::replace(
+                    &mut *sessions,
+                    Sessions {
+                        forks,
+                        ..Sessions::default()
+                    },
+                )
+            })
         };
-        for descriptor in sessions.open.into_values() {
-            descriptor.close_inherited();
+        if let Some(inherited) = inherited {
+            for descriptor in inherited.open.into_values() {
+                descriptor.close_inherited();
+            }
+            self.hub.begin();
         }
-        self.hub.begin();
     }
 
     /// Have the servers asked anew what they are to tell of.
@@ -191,7 +220,10 @@ impl Listener {
                     self.see_to(&node);
                 }
             }
-            Err(failure) => self.hub.lost_track(&failure),
+            Err(failure) => {
+                self.hub.lost_track(&failure);
+                return Some(UNKNOWN);
+            }
         }
         let (_, _, beat) = self.hub.wanted();
         Some(
@@ -215,7 +247,7 @@ impl Listener {
         let (me, node, served) = (Weak::clone(&self.me), Arc::clone(node), name.clone());
         let mut pause = PAUSE;
         let serve = move |this: &Self| {
-            let next = if this.is_wanted() && this.hub.has_node(&served) && !this.is_given_up() {
+            let next = if this.needs(&served) {
                 this.serve(&node, &served, pause)
             } else {
                 None
@@ -226,12 +258,21 @@ impl Listener {
             };
             if next.is_none() {
                 this.done_with(&served);
+                // Somebody may have come for it meanwhile, and seen this thread.
+                if this.needs(&served) {
+                    this.see_to(&node);
+                }
             }
             next
         };
-        if !spawn(move || run(&me, serve)) {
+        if spawn(move || run(&me, serve)).is_none() {
             self.done_with(&name);
         }
+    }
+
+    /// Whether a thread is to see to that server.
+    fn needs(&self, name: &str) -> bool {
+        self.is_wanted() && self.hub.has_node(name) && !self.is_given_up()
     }
 
     /// No thread sees to that server any more.
@@ -370,14 +411,15 @@ fn run(me: &Weak<Listener>, mut work: impl FnMut(&Listener) -> Option<Duration>)
     loop {
         let next = me.upgrade().and_then(|me| work(&me));
         let Some(pause) = next else { return };
-        thread::sleep(pause);
+        thread::park_timeout(pause);
     }
 }
 
-/// Whether a thread could be had.
-fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
+/// A thread, if one could be had.
+fn spawn(work: impl FnOnce() + Send + 'static) -> Option<Thread> {
     let builder = thread::Builder::new().name("quickcache-listener".to_owned());
-    builder.spawn(work).is_ok()
+    let spawned = builder.spawn(work).ok()?;
+    Some(spawned.thread().clone())
 }
 
 fn name(node: &Node) -> String {

@@ -300,6 +300,9 @@ impl Hub {
         };
         if !is_more {
             self.renew();
+            if !link.is_trusted() {
+                self.is_settled.store(false, SeqCst);
+            }
         }
         (link, is_more)
     }

@@ -25,6 +25,7 @@ CHANGES = {
     "set_many": (lambda one: one.redis.set_many({"a": 2, "b": 3, "c": 4}), {"a": 2, "b": 3, "c": 4}),
     "incr": (lambda one: one.redis.incr("a", 5), {"a": 6}),
     "touch for no time": (lambda one: one.redis.touch("a", 0), {"a": None}),
+    "touch": (lambda one: one.redis.touch("a", 500), {"a": 1}),
     "delete": (lambda one: one.redis.delete("a"), {"a": None}),
     "delete_many": (lambda one: one.redis.delete_many("abc"), {"a": None, "b": None, "c": None}),
     "clear": (lambda one: one.redis.clear(), dict.fromkeys(KEYS)),
