@@ -35,6 +35,7 @@ LOSSES = (
     "on_link_loss is 'bypass' (memory is off until the server tells of changes again), or for how many "
     "seconds memory may serve nevertheless (int or float, or a timedelta), not "
 )
+LENGTHS = LOSSES.removesuffix(", not ") + ", finite and at least 0, not "
 BEATS = "beat is seconds (int or float) or a timedelta, not "
 BOUNDS_OF_A_BEAT = "beat must be more than 0 seconds and at most 3600, not "
 
@@ -48,10 +49,10 @@ WRONG = [
     ({"on_link_loss": "off"}, TypeError, LOSSES + "str: 'off'"),
     ({"on_link_loss": None}, TypeError, LOSSES + "NoneType: None"),
     ({"on_link_loss": [5]}, TypeError, LOSSES + "list: [5]"),
-    ({"on_link_loss": -1}, ValueError, LOSSES + "-1"),
-    ({"on_link_loss": timedelta(days=-1)}, ValueError, LOSSES + "datetime.timedelta(days=-1)"),
-    ({"on_link_loss": inf}, ValueError, LOSSES + "inf"),
-    ({"on_link_loss": 10**400}, ValueError, LOSSES + "1000"),
+    ({"on_link_loss": -1}, ValueError, LENGTHS + "-1"),
+    ({"on_link_loss": timedelta(days=-1)}, ValueError, LENGTHS + "datetime.timedelta(days=-1)"),
+    ({"on_link_loss": inf}, ValueError, LENGTHS + "inf"),
+    ({"on_link_loss": 10**400}, ValueError, LENGTHS + "1000"),
     ({"on_link_loss": nan}, ValueError, "on_link_loss cannot be nan"),
     ({"beat": None}, TypeError, BEATS + "NoneType: None"),
     ({"beat": "1"}, TypeError, BEATS + "str: '1'"),
