@@ -271,7 +271,8 @@ class TestSecondsOnLinkLoss:
             reader.read("b")
 
         (line,) = told(caplog)
-        assert "does not tell of changes, and memory serves for another 3600 s at most: " in line
+        assert "does not tell of changes, and memory serves until " in line
+        assert f"{2 * NEVER + LONG:.0f}" in line, "the bound"
 
     def test_that_are_none_have_everything_computed(self, make, link):
         reader = make(link.url, beat=NEVER)  # on_link_loss='bypass'
