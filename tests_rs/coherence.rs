@@ -64,7 +64,7 @@ impl Fixture {
 
     /// A server is linked that tells of all that is wanted.
     fn listen(&self) {
-        let (_, version, _) = self.hub.wanted();
+        let (_, version) = self.hub.wanted();
         self.hub.linked(SERVER, version, Instant::now());
     }
 
@@ -126,7 +126,7 @@ fn trust_ends_by_itself_after_two_beats() {
     assert!(!it.fill("b", 1));
     assert!(!it.tier.contains(&key("a")));
     // What was asked is answered: nothing was missed.
-    let (_, version, _) = it.hub.wanted();
+    let (_, version) = it.hub.wanted();
     it.hub.answered(SERVER, version, Instant::now());
     assert_eq!(Some(1), it.get("a"));
 }
@@ -143,7 +143,7 @@ fn an_answer_counts_from_when_it_was_asked_for() {
     );
     let asked = Instant::now();
     sleep(Duration::from_millis(50));
-    let (_, version, _) = it.hub.wanted();
+    let (_, version) = it.hub.wanted();
     it.hub.linked(SERVER, version, asked);
     assert!(!it.fill("a", 1));
     assert!(!link.is_trusted());
@@ -246,7 +246,7 @@ fn more_keys_than_are_told_of_have_to_be_asked_for_first() {
         .link(&it.tier.coherent(), way("p:"), bounds(Duration::ZERO));
     assert!(is_more);
     assert_eq!(None, it.get("a"));
-    let (wanted, version, _) = it.hub.wanted();
+    let (wanted, version) = it.hub.wanted();
     assert_eq!(vec![b"p:".to_vec()], wanted);
     assert!(it.hub.is_current(version));
     it.listen();
@@ -257,7 +257,7 @@ fn more_keys_than_are_told_of_have_to_be_asked_for_first() {
 fn what_is_told_by_too_few_prefixes_is_not_trusted() {
     let it = fixture();
     let _narrow = it.link("p:quickcache.");
-    let (_, before, _) = it.hub.wanted();
+    let (_, before) = it.hub.wanted();
     let wide = it.link("p:");
     it.hub.linked(SERVER, before, Instant::now());
     assert!(!wide.is_trusted());
@@ -269,7 +269,7 @@ fn every_server_of_a_cluster_has_to_tell() {
     let it = fixture();
     let hub = Hub::new(Mode::Tracking);
     let (link, _) = hub.link(&it.tier.coherent(), way(""), bounds(Duration::ZERO));
-    let (_, version, _) = hub.wanted();
+    let (_, version) = hub.wanted();
     let nodes = ["one".to_owned(), "two".to_owned()];
     hub.set_nodes(&nodes, Instant::now());
     hub.linked("one", version, Instant::now());
@@ -300,7 +300,7 @@ fn memory_of_two_servers_is_trusted_while_both_tell() {
     hub.set_only_node("second");
     let (second, _) = hub.link(&it.tier.coherent(), way(""), bounds(Duration::ZERO));
     assert!(!it.fill("a", 1));
-    let (_, version, _) = hub.wanted();
+    let (_, version) = hub.wanted();
     hub.linked("second", version, Instant::now());
     assert!(it.fill("a", 1));
     hub.lost("second", &"a test");

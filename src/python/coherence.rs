@@ -1,7 +1,7 @@
 //! Which memory tiers are kept true to which servers: settings, and the links that follow from a cache's tiers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -145,9 +145,8 @@ impl Linked {
     fn wake(&self, py: Python<'_>) -> PyResult<()> {
         self.listener.wake();
         let hub = self.link.hub();
-        if !hub.is_settled() {
-            let until = Instant::now() + SETTLE;
-            raw::detached(py, || self.listener.settle(until));
+        if hub.unsettled_for().is_some_and(|since| since < SETTLE) {
+            raw::detached(py, || self.listener.settle(SETTLE));
         }
         logging::hand_over(py, hub.take_notices())
     }

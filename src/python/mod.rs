@@ -20,6 +20,7 @@ mod guard;
 mod key;
 mod local;
 mod logging;
+mod memory;
 mod memory_cache;
 mod naming;
 mod near;

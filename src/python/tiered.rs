@@ -1,6 +1,5 @@
 //! Tiers of either kind: ours, asked without entering Python, and any object with their methods.
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -11,12 +10,12 @@ use smallvec::{SmallVec, smallvec};
 use super::alias::Aliased;
 use super::asked::{Asked, AskedKey, AskedTier};
 use super::backend::{Backend, Store};
-use super::coherence::{self, Coherence, Linked, Links};
 use super::foreign::Foreign;
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, REDIS_CACHE, TIERED_CACHE};
 use super::key::Key;
 use super::logging;
-use super::memory_cache::{MemoryCache, Prepared};
+use super::memory::{Memory, Operation};
+use super::memory_cache::MemoryCache;
 use super::naming::{Named, Naming, PrefixText};
 use super::raw::intern;
 use super::raw::object::Object;
@@ -102,39 +101,6 @@ impl<'py> Kind<'py> {
             _ => None,
         })
     }
-}
-
-pub(super) struct Memory<'py> {
-    pub(super) cache: Bound<'py, MemoryCache>,
-    /// The life to set values with, if not the cache's own.
-    timeout: Option<Timeout>,
-    pub(super) naming: Naming<'py>,
-    /// How it is kept true to the tier below, if it has a say in that.
-    pub(super) coherence: Option<Py<Coherence>>,
-    /// The operation it is part of, and its place there.
-    operation: Option<(Rc<Operation<'py>>, usize)>,
-    /// On what condition values are set.
-    write: Cell<Write>,
-    /// When this tier was first asked: what is promoted to it must be no older.
-    asked: Cell<Generation>,
-    /// The key it was asked for, if it is another.
-    asked_for: Cell<AskedKey>,
-    last: RefCell<Option<Last>>,
-    /// What was found or kept, as the cache holds it.
-    held: RefCell<Option<Held<Object>>>,
-}
-
-/// One operation on all tiers of a cache.
-struct Operation<'py> {
-    cache: Bound<'py, PyAny>,
-    /// What keeps its memory tiers true, once that was asked for.
-    links: OnceCell<Option<Links>>,
-}
-
-/// What was last written, to be written once more when the tiers below have followed.
-enum Last {
-    Delete(PackedKey),
-    Set(PackedKey, Prepared),
 }
 
 /// The tiers that an object is: one, but for a backend of Django's that is several.
@@ -255,82 +221,12 @@ impl<'py> AnyTier<'py> {
     }
 }
 
-impl<'py> Memory<'py> {
-    fn new(cache: Bound<'py, MemoryCache>, timeout: Option<Timeout>, naming: Naming<'py>) -> Self {
-        Self {
-            asked: Cell::new(cache.get().generation()),
-            cache,
-            timeout,
-            naming,
-            coherence: None,
-            operation: None,
-            write: Cell::new(Write::Always),
-            asked_for: Cell::default(),
-            last: RefCell::new(None),
-            held: RefCell::new(None),
-        }
-    }
-
-    /// What keeps its value of a key true, if anything does, and how long the tier below keeps what is computed.
-    fn linked(&self, key: &Key) -> PyResult<Option<(&Linked, Timeout)>> {
-        let Some((operation, place)) = &self.operation else {
-            return Ok(None);
-        };
-        if operation.links.get().is_none() {
-            let _first = operation
-                .links
-                .set(coherence::links(&operation.cache, key)?);
-        }
-        let links = operation.links.get().and_then(Option::as_ref);
-        Ok(links.and_then(|links| Some((links.in_force(*place)?, links.life))))
-    }
-
-    /// The key that the cache is asked for; None if the prefix function says to skip this cache.
-    fn key(&self, key: &Key) -> PyResult<Option<PackedKey>> {
-        let py = self.cache.py();
-        Ok(match self.naming.of(py, key)? {
-            Named::Plain => Some(key.packed(py)?.clone()),
-            Named::Other(text) => {
-                let key = PackedKey::pack(&text);
-                self.asked_for.set(AskedKey::Other(key.clone()));
-                Some(key)
-            }
-            Named::Skipped => {
-                self.asked_for.set(AskedKey::Skipped);
-                None
-            }
-        })
-    }
-}
-
 impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     type Error = PyErr;
 
     fn get(&self, key: &Key) -> PyResult<Option<Found<Bound<'py, PyAny>>>> {
         match &self.kind {
-            Kind::Memory(memory) => {
-                memory.write.set(Write::Fill(memory.asked.get()));
-                let Some(packed) = memory.key(key)? else {
-                    return Ok(None);
-                };
-                let py = memory.cache.py();
-                let cache = memory.cache.get();
-                let fetched = cache.fetch(py, &packed)?;
-                let Some(fetched) = fetched.filter(|found| !found.value.is(py.Ellipsis())) else {
-                    if memory.linked(key)?.is_some() {
-                        // By now somebody listens, and what is read from here on is heard of.
-                        memory.asked.set(cache.generation());
-                        memory.write.set(Write::Fill(memory.asked.get()));
-                    }
-                    return Ok(None);
-                };
-                let remaining = fetched.held.deadline.remaining(cache.tier().clock());
-                *memory.held.borrow_mut() = Some(fetched.held);
-                Ok(Some(Found {
-                    value: fetched.value,
-                    remaining: Some(remaining),
-                }))
-            }
+            Kind::Memory(memory) => memory.get(key),
             Kind::Remote(remote) => remote.get(key),
             Kind::Foreign(foreign) => {
                 let value = foreign.get(key)?;
@@ -344,38 +240,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
 
     fn set(&self, key: &Key, value: &Bound<'py, PyAny>, at_most: Option<Timeout>) -> PyResult<()> {
         match &self.kind {
-            Kind::Memory(memory) => {
-                let linked = memory.linked(key)?;
-                let Some(key) = memory.key(key)? else {
-                    return Ok(());
-                };
-                let cache = memory.cache.get();
-                let own = memory.timeout.unwrap_or_else(|| cache.default_timeout());
-                // Kept true to the tier below, nothing is to live longer than there.
-                let at_most = at_most.or(linked.map(|(_, life)| life));
-                let timeout = at_most.map_or(own, |most| own.min(most));
-                let prepared = cache.prepare(value, timeout)?;
-                let write = memory.write.get();
-                if linked.is_some() && matches!(write, Write::Always | Write::Again) {
-                    // Nobody can tell whether another came after it. It is read from the server the next time.
-                    cache.forget_again(&key);
-                    *memory.last.borrow_mut() = Some(Last::Delete(key));
-                    return Ok(());
-                }
-                if let Some((linked, _)) = linked {
-                    let held = cache.store_on_trust(key, prepared, write);
-                    if held.is_none() {
-                        linked.count_refused_fill();
-                    }
-                    *memory.held.borrow_mut() = held;
-                    return Ok(());
-                }
-                if matches!(write, Write::Always) {
-                    *memory.last.borrow_mut() = Some(Last::Set(key.clone(), prepared.clone()));
-                }
-                let held = cache.store(key, prepared, write);
-                *memory.held.borrow_mut() = held;
-            }
+            Kind::Memory(memory) => memory.set(key, value, at_most)?,
             Kind::Remote(remote) => remote.set(key, value, at_most)?,
             Kind::Foreign(foreign) => foreign.set(key, value)?,
         }
@@ -384,14 +249,7 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
 
     fn delete(&self, key: &Key) -> PyResult<()> {
         match &self.kind {
-            Kind::Memory(memory) => {
-                // So that others are told, where it is for this process to tell them.
-                memory.linked(key)?;
-                if let Some(key) = memory.key(key)? {
-                    memory.cache.get().forget(&key);
-                    *memory.last.borrow_mut() = Some(Last::Delete(key));
-                }
-            }
+            Kind::Memory(memory) => memory.delete(key)?,
             Kind::Remote(remote) => remote.delete(key)?,
             Kind::Foreign(foreign) => foreign.delete(key)?,
         }
@@ -407,16 +265,8 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     }
 
     fn settle(&self) {
-        let Kind::Memory(memory) = &self.kind else {
-            return;
-        };
-        let last = memory.last.borrow_mut().take();
-        match last {
-            Some(Last::Delete(key)) => memory.cache.get().forget_again(&key),
-            Some(Last::Set(key, prepared)) => {
-                memory.cache.get().store(key, prepared, Write::Again);
-            }
-            None => {}
+        if let Kind::Memory(memory) = &self.kind {
+            memory.settle();
         }
     }
 }
@@ -661,15 +511,6 @@ pub(super) fn look_ahead<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<Vec<
         tiers.extend(AnyTier::all_of(object?)?.into_iter().map(|tier| tier.kind));
     }
     Ok(Some(tiers))
-}
-
-impl<'py> Operation<'py> {
-    fn of(cache: &Bound<'py, PyAny>) -> Rc<Self> {
-        Rc::new(Self {
-            cache: cache.clone(),
-            links: OnceCell::new(),
-        })
-    }
 }
 
 /// The tiers in `caches`, of whatever has these.

@@ -123,6 +123,9 @@ impl Listener {
 
     /// Have threads listen, unless they do.
     pub fn wake(&self) {
+        if self.hub.mode().is_none() {
+            return;
+        }
         self.hub.note_use();
         let here = gate::forks() + 1;
         let before = self.runs_in.load(SeqCst);
@@ -188,9 +191,14 @@ impl Listener {
         self.hang_up(|_| true);
     }
 
-    /// Wait until the servers have answered or failed, but not past `until`. Not attached to an interpreter.
-    pub fn settle(&self, until: Instant) {
-        while !self.hub.is_settled() && Instant::now() < until {
+    /// Wait until the servers have answered or failed, but no longer than this since they were asked. Not attached
+    /// to an interpreter.
+    pub fn settle(&self, at_most: Duration) {
+        while self
+            .hub
+            .unsettled_for()
+            .is_some_and(|since| since < at_most)
+        {
             thread::sleep(Duration::from_micros(100));
         }
     }
@@ -225,12 +233,8 @@ impl Listener {
                 return Some(UNKNOWN);
             }
         }
-        let (_, _, beat) = self.hub.wanted();
-        Some(
-            (asked + beat)
-                .saturating_duration_since(Instant::now())
-                .max(PAUSE),
-        )
+        let rest = (asked + self.hub.beat()).saturating_duration_since(Instant::now());
+        Some(rest.max(PAUSE))
     }
 
     /// Have a thread see to a server, if none does.
@@ -252,10 +256,7 @@ impl Listener {
             } else {
                 None
             };
-            pause = match next {
-                Some(Duration::ZERO) | None => PAUSE,
-                Some(_) => (pause * 2).min(LONGEST_PAUSE),
-            };
+            pause = next.map_or(PAUSE, |next| (next * 2).clamp(PAUSE, LONGEST_PAUSE));
             if next.is_none() {
                 this.done_with(&served);
                 // Somebody may have come for it meanwhile, and seen this thread.
@@ -291,8 +292,8 @@ impl Listener {
         let Err(end) = self.listen(node, name);
         match end {
             End::Lost(failure) => {
-                self.hub.lost(name, &failure);
-                Some(pause)
+                let was_linked = self.hub.lost(name, &failure);
+                Some(if was_linked { PAUSE } else { pause })
             }
             End::Refused(why) => self.hub.refused(&why).map(|_| Duration::ZERO),
             End::Anew => Some(Duration::ZERO),
@@ -305,7 +306,7 @@ impl Listener {
         let mut connection = node.open(Instant::now() + CONNECT)?;
         // Let go of before the connection.
         let _open = self.note_open(name, connection.descriptor());
-        let (wanted, version, beat) = self.hub.wanted();
+        let (wanted, version) = self.hub.wanted();
         let asked = Instant::now();
         let until = asked + CONNECT;
         let done = match mode {
@@ -316,7 +317,7 @@ impl Listener {
             return Err(End::Refused(why));
         }
         self.hub.linked(name, version, asked);
-        let Err(end) = self.follow(&mut connection, name, mode, (version, beat, asked));
+        let Err(end) = self.follow(&mut connection, name, (mode, version), asked);
         if self.hub.is_current(version) {
             return Err(end);
         }
@@ -330,8 +331,8 @@ impl Listener {
         &self,
         connection: &mut Connection,
         name: &str,
-        mode: Mode,
-        (version, beat, mut asked): (u64, Duration, Instant),
+        (mode, version): (Mode, u64),
+        mut asked: Instant,
     ) -> Result<Infallible, End> {
         let mut is_answered = true;
         loop {
@@ -341,6 +342,7 @@ impl Listener {
             if !self.hub.is_current(version) || self.hub.mode() != Some(mode) {
                 return Err(End::Anew);
             }
+            let beat = self.hub.beat();
             let due = asked + beat;
             if is_answered && Instant::now() >= due {
                 asked = Instant::now();

@@ -1,20 +1,14 @@
-//! What keeps memory tiers true to a server that others write to: which tier wants to know of which keys, what the
-//! server says of them, and until when its silence means that nothing changed.
-//!
-//! The rules stand here, and not how a server is asked. A **link** leads from a server's keys to a memory tier. All
-//! links to the same servers share a **hub**, which a listener tells what it hears. Memory is trusted from the moment at
-//! which each of the servers was asked and has answered since, for so long as each link's bound says. A server that is
-//! linked anew may have changed anything before: everything is flushed after its reply, and then trusted.
+//! All links to the same servers: what these are asked to tell of, and what their words and their silence mean.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use log::Level;
 
+use super::{Bounds, Coherent, Link, Mode, Way};
 use crate::clock::SystemClock;
 use crate::gate;
 use crate::notices::{Notice, Notices};
@@ -25,166 +19,6 @@ use crate::sync::Mutex;
 const BATCH: usize = 64;
 /// No mode.
 const OFF: u8 = 2;
-/// How many links there were, of all hubs: a memory tier may have several.
-static LINKS: AtomicU64 = AtomicU64::new(0);
-
-/// What a memory tier does to stay true. Threads that are not attached to an interpreter call it.
-pub trait Coherent: Send + Sync {
-    /// The tier's clock, as fine as it can tell.
-    fn precise(&self) -> u64;
-    /// By this link, have values that need trust count until a moment of the tier's clock; 0: not at all.
-    fn trust(&self, link: u64, until: u64);
-    /// Have values not depend on this link any more.
-    fn leave(&self, link: u64);
-    /// Void the value of a key, and what was read or computed for it before. Within the gate.
-    fn invalidate(&self, key: &[u8]);
-    /// Void all values that need trust, and what was read or computed before.
-    fn flush(&self);
-}
-
-/// Who tells of changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Mode {
-    /// The server, whoever makes them.
-    Tracking = 0,
-    /// Processes that clear or overwrite a key, by a channel of the server's.
-    Pubsub = 1,
-}
-
-impl Mode {
-    /// As it is written in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tracking => "tracking",
-            Self::Pubsub => "pubsub",
-        }
-    }
-}
-
-/// From the keys of a server to those of a memory tier.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
-    /// What the keys begin with of which the server is to tell.
-    pub prefix: Vec<u8>,
-    /// Where processes tell each other of them.
-    pub channel: Vec<u8>,
-    /// What the keys begin with on the server, and not in memory.
-    pub below: Vec<u8>,
-    /// What they begin with in memory instead.
-    pub above: Vec<u8>,
-}
-
-impl Way {
-    /// What the server has to be asked for.
-    fn wanted(&self, mode: Option<Mode>) -> &[u8] {
-        match mode {
-            Some(Mode::Pubsub) => &self.channel,
-            _ => &self.prefix,
-        }
-    }
-}
-
-/// How long a link is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The time between two questions to a server, and that which it has to answer.
-    pub beat: Duration,
-    /// For how long memory may serve after the server should have answered; zero: memory is off at once.
-    pub grace: Duration,
-}
-
-impl Bounds {
-    /// The age of the oldest question whose answer counts.
-    pub fn in_all(self) -> Duration {
-        self.beat * 2 + self.grace
-    }
-}
-
-/// A memory tier that is kept true to a server.
-pub struct Link {
-    id: u64,
-    hub: Arc<Hub>,
-    memory: Weak<dyn Coherent>,
-    way: Way,
-    bounds: Bounds,
-    refused_fills: AtomicU64,
-    /// When the question was asked whose answer it was last trusted for; 0: it is not trusted.
-    trusted_since: AtomicU64,
-}
-
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Link");
-        debug.field("way", &self.way).finish_non_exhaustive()
-    }
-}
-
-impl Link {
-    /// Whether all keys go by it that go this way within these bounds.
-    pub fn has(&self, hub: &Arc<Hub>, way: &Way, bounds: Bounds) -> bool {
-        let (own, other) = (&self.way, way);
-        let is_same = (&own.channel, &own.below, &own.above, self.bounds)
-            == (&other.channel, &other.below, &other.above, bounds);
-        is_same && Arc::ptr_eq(&self.hub, hub) && other.prefix.starts_with(&own.prefix)
-    }
-
-    /// Which keys go by it.
-    pub fn way(&self) -> &Way {
-        &self.way
-    }
-
-    /// Whether memory may serve now, as far as it is for this link to say.
-    pub fn is_trusted(&self) -> bool {
-        let age = self.hub.age_of(&self.trusted_since);
-        age.is_some_and(|age| age < self.bounds.in_all())
-    }
-
-    /// Who is told of the server.
-    pub fn hub(&self) -> &Arc<Hub> {
-        &self.hub
-    }
-
-    /// How long it is trusted.
-    pub fn bounds(&self) -> Bounds {
-        self.bounds
-    }
-
-    /// Note that a value was not kept in memory, since it may have changed since it was read or computed.
-    pub fn count_refused_fill(&self) {
-        self.refused_fills.fetch_add(1, Relaxed);
-    }
-
-    /// How often that was.
-    pub fn refused_fills(&self) -> u64 {
-        self.refused_fills.load(Relaxed)
-    }
-
-    fn trust_since(&self, asked: Option<Instant>) {
-        let Some(memory) = self.memory.upgrade() else {
-            return;
-        };
-        let since = asked.map_or(0, |asked| self.hub.milliseconds_of(asked));
-        self.trusted_since.store(since, Relaxed);
-        let Some(asked) = asked else {
-            memory.trust(self.id, 0);
-            return;
-        };
-        // In this order: time that passes in between shortens the trust.
-        let now = memory.precise();
-        let left = self.bounds.in_all().saturating_sub(asked.elapsed());
-        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-        memory.trust(self.id, now.saturating_add(left));
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        if let Some(memory) = self.memory.upgrade() {
-            memory.leave(self.id);
-        }
-    }
-}
 
 /// What a log line is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,8 +35,8 @@ pub struct Hub {
     /// The mode in force, which the servers may not allow.
     mode: AtomicU8,
     state: Mutex<State>,
-    /// Whether the servers have answered or failed since links were added.
-    is_settled: AtomicBool,
+    /// When links were added of which the servers have said nothing yet, in milliseconds; 0: there are none.
+    unsettled_since: AtomicU64,
     last_used: AtomicU64,
     counters: CoherenceCounters,
     notices: Notices<About>,
@@ -241,7 +75,7 @@ impl Hub {
             requested: mode,
             mode: AtomicU8::new(mode as u8),
             state: Mutex::default(),
-            is_settled: AtomicBool::new(false),
+            unsettled_since: AtomicU64::new(1),
             last_used: AtomicU64::new(0),
             counters: CoherenceCounters::default(),
             notices: Notices::new(SystemClock),
@@ -270,19 +104,11 @@ impl Hub {
         way: Way,
         bounds: Bounds,
     ) -> (Arc<Link>, bool) {
-        let link = Arc::new(Link {
-            id: LINKS.fetch_add(1, SeqCst),
-            hub: Arc::clone(self),
-            memory: Arc::downgrade(memory),
-            way,
-            bounds,
-            refused_fills: AtomicU64::new(0),
-            trusted_since: AtomicU64::new(0),
-        });
+        let link = Arc::new(Link::new(self, memory, way, bounds));
         // Not before the servers tell of its keys.
         link.trust_since(None);
         let mode = self.mode();
-        let wanted = link.way.wanted(mode);
+        let wanted = link.way().wanted(mode);
         let is_more = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
@@ -294,36 +120,45 @@ impl Hub {
             });
             if is_more {
                 state.version += 1;
-                self.is_settled.store(false, SeqCst);
+                self.settle(false);
             }
             is_more
         };
         if !is_more {
             self.renew();
             if !link.is_trusted() {
-                self.is_settled.store(false, SeqCst);
+                self.settle(false);
             }
         }
         (link, is_more)
     }
 
-    /// What the servers are to be asked for, the version to answer with, and how often they are to be asked. Of
+    /// What the servers are to be asked for, and the version to answer with. Of
     /// prefixes, the fewest that have all keys that are wanted: servers refuse one that begins with another.
-    pub fn wanted(&self) -> (Vec<Vec<u8>>, u64, Duration) {
+    pub fn wanted(&self) -> (Vec<Vec<u8>>, u64) {
         let mode = self.mode();
         let (links, version) = {
             let _pass = gate::enter();
             let state = self.state.lock();
             (state.links(), state.version)
         };
-        let all = links.iter().map(|link| link.way.wanted(mode));
+        let all = links.iter().map(|link| link.way().wanted(mode));
         let wanted = fewest(all, mode != Some(Mode::Pubsub));
         {
             let _pass = gate::enter();
             self.state.lock().told.clone_from(&wanted);
         }
-        let beat = links.iter().map(|link| link.bounds.beat).min();
-        (wanted, version, beat.unwrap_or(Duration::from_secs(1)))
+        (wanted, version)
+    }
+
+    /// How often the servers are to be asked.
+    pub fn beat(&self) -> Duration {
+        let links = {
+            let _pass = gate::enter();
+            self.state.lock().links()
+        };
+        let beat = links.iter().map(|link| link.bounds().beat).min();
+        beat.unwrap_or(Duration::from_secs(1))
     }
 
     /// Whether a session that tells by this version tells of all there is to be told.
@@ -357,12 +192,12 @@ impl Hub {
     }
 
     /// A moment in milliseconds since there is a hub, from 1 on.
-    fn milliseconds_of(&self, moment: Instant) -> u64 {
+    pub(super) fn milliseconds_of(&self, moment: Instant) -> u64 {
         let since = moment.saturating_duration_since(self.made);
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX) + 1
     }
 
-    fn age_of(&self, moment: &AtomicU64) -> Option<Duration> {
+    pub(super) fn age_of(&self, moment: &AtomicU64) -> Option<Duration> {
         let moment = moment.load(Relaxed);
         let age = self.since_made().saturating_sub(moment);
         (moment > 0).then(|| Duration::from_millis(age))
@@ -370,17 +205,28 @@ impl Hub {
 
     /// Whether the servers have answered or failed.
     pub fn is_settled(&self) -> bool {
-        self.is_settled.load(SeqCst)
+        self.unsettled_since.load(SeqCst) == 0
+    }
+
+    /// How long they have done neither, if that is so.
+    pub fn unsettled_for(&self) -> Option<Duration> {
+        self.age_of(&self.unsettled_since)
+    }
+
+    fn settle(&self, is_settled: bool) {
+        let since = if is_settled { 0 } else { self.since_made() };
+        self.unsettled_since.store(since, SeqCst);
     }
 
     /// In a new process, or for a new listener: nothing was told by anybody.
     pub fn begin(&self) {
-        self.is_settled.store(false, SeqCst);
+        self.settle(false);
         let links = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
             state.nodes.clear();
             state.checked = None;
+            state.is_lost = false;
             state.version += 1;
             state.links()
         };
@@ -470,19 +316,20 @@ impl Hub {
     }
 
     /// A server tells of no changes any more.
-    pub fn lost(&self, node: &str, why: &dyn fmt::Display) {
-        {
+    /// Whether it had.
+    pub fn lost(&self, node: &str, why: &dyn fmt::Display) -> bool {
+        let was_linked = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
             // One that is no server of these any more is not missed.
             let Some(known) = state.nodes.get_mut(node) else {
-                return;
+                return false;
             };
-            if known.take().is_some() {
-                self.counters.link_losses.add(1);
-            }
-        }
+            known.take().is_some()
+        };
+        self.counters.link_losses.add(u64::from(was_linked));
         self.distrust(node, why);
+        was_linked
     }
 
     /// Nobody tells of changes for now: memory is off where it may not serve nevertheless.
@@ -491,7 +338,7 @@ impl Hub {
             let _pass = gate::enter();
             self.state.lock().links()
         };
-        for link in links.iter().filter(|link| link.bounds.grace.is_zero()) {
+        for link in links.iter().filter(|link| link.bounds().grace.is_zero()) {
             link.trust_since(None);
         }
     }
@@ -504,12 +351,12 @@ impl Hub {
             let is_news = !std::mem::replace(&mut state.is_lost, true);
             (state.links(), is_news)
         };
-        self.is_settled.store(true, SeqCst);
+        self.settle(true);
         self.pause();
         if is_news {
             self.notices.say(Level::Warn, About::Lost, || {
-                let with_grace = links.iter().filter(|link| !link.bounds.grace.is_zero());
-                let bound = with_grace.map(|link| link.bounds.in_all()).max();
+                let with_grace = links.iter().filter(|link| !link.bounds().grace.is_zero());
+                let bound = with_grace.map(|link| link.bounds().in_all()).max();
                 let until = match bound {
                     Some(bound) => format!(
                         "memory serves until {} s after the last question that was answered",
@@ -537,7 +384,7 @@ impl Hub {
             ),
         };
         self.mode.store(next.map_or(OFF, |mode| mode as u8), SeqCst);
-        self.is_settled.store(next.is_none(), SeqCst);
+        self.settle(next.is_none());
         let links = {
             let _pass = gate::enter();
             self.state.lock().links()
@@ -562,7 +409,7 @@ impl Hub {
         };
         let links: Vec<_> = links
             .iter()
-            .filter_map(|link| Some((&link.way, link.memory.upgrade()?)))
+            .filter_map(|link| Some((link.way(), link.memory()?)))
             .collect();
         let mut keys = keys.into_iter().peekable();
         let mut key_above = Vec::new();
@@ -597,7 +444,7 @@ impl Hub {
         // Once each: many links may lead to one memory.
         let memories: BTreeMap<_, _> = links
             .iter()
-            .filter_map(|link| link.memory.upgrade())
+            .filter_map(|link| link.memory())
             .map(|memory| (Arc::as_ptr(&memory).addr(), memory))
             .collect();
         for memory in memories.values() {
@@ -616,7 +463,7 @@ impl Hub {
         for link in links {
             link.trust_since(Some(base));
         }
-        self.is_settled.store(true, SeqCst);
+        self.settle(true);
     }
 
     /// Note that a change could not be told to others.
