@@ -23,7 +23,6 @@ restarts take values away, and never bring one back; a replica that took over ha
 
 import bisect
 import itertools
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +78,7 @@ class Verdict:
     steps_back: int = 0
     violations: Counter[str] = field(default_factory=Counter)  # reads, by rule
     examples: dict[str, list[Violation]] = field(default_factory=lambda: defaultdict(list))
-    lateness: array[int] = field(default_factory=lambda: array("q"))  # ns, of clears in healthy time
+    lateness: list[int] = field(default_factory=list)  # ns, of clears in healthy time
 
     def late(self, part: float) -> float:
         """A quantile of the lateness, in milliseconds."""
@@ -188,7 +187,7 @@ class Judge:
                     before[run.key] = run.version
                     stale[run.key].append((run.version, run.last))
             self._measure(process, stale)
-        self.verdict.lateness = array("q", sorted(self.verdict.lateness))
+        self.verdict.lateness.sort()
         return self.verdict
 
     def _judge(self, process: int, thread: int, run: Run, demands: list[Demand]) -> None:

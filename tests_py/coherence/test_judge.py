@@ -115,7 +115,7 @@ def test_lateness_is_that_of_the_last_older_read(judged: JudgeOf) -> None:
     clears = [(5, START, True), (6, START + SECOND, True)]
     verdict = judged(1, [(4, START - 5), (5, START + SECOND + 700), (6, START + SECOND + 900)], clears)
 
-    assert list(verdict.lateness) == [0, 700]
+    assert verdict.lateness == [0, 700]
 
 
 def test_steps_back_are_counted_within_a_thread(judged: JudgeOf) -> None:
