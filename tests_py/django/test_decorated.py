@@ -93,15 +93,21 @@ class TestOverCachesOfOurs:
         assert not {"set", "get", "make_key"} & set(python_calls(double.clear, 1))
 
     def test_hits_ask_no_tier(self, ours):
+        def hits(alias):
+            return ours[alias]._store.stats()["hits"]
+
         double, _ = decorated()
+        asked, held = hits("default"), hits("locmem")
         for _ in range(50):
             double(1)
-        asked = ours["default"]._store.stats()["hits"]
+        # What was computed may be in memory only when it was read once more.
+        assert hits("default") - asked <= 1
+        read = hits("default")
         for _ in range(50):
             double(1)
 
-        assert asked == ours["default"]._store.stats()["hits"] <= 1
-        assert 99 == asked + ours["locmem"]._store.stats()["hits"]
+        assert read == hits("default")
+        assert 99 == read - asked + hits("locmem") - held
 
     def test_lives_are_those_of_the_decorator(self, ours):
         double, calls = decorated(quickcache.but_with(memoize_timeout=0.000001))

@@ -2,6 +2,8 @@
 
 from contextlib import closing
 
+import time
+
 import pytest
 from coherent_tiers import HOUR, Tiers
 from redis_servers import waiting
@@ -179,6 +181,13 @@ class TestOtherKeys:
         cached = one.cached(value)
         cached(1)
         waiting.until("memory is trusted", lambda: one.trusted)
+
+        def is_quiet():
+            heard = one.invalidations
+            time.sleep(0.2)
+            return heard == one.invalidations
+
+        waiting.until("what it has written itself is heard of", is_quiet)
         before = one.invalidations
         server.cli("SET", f"{prefix}another", 1)
         server.cli("SET", f"another{prefix}quickcache.", 1)

@@ -85,15 +85,15 @@ def _server(tiers: list[Tier]) -> Any:
 def _problem(cache: Any, tiers: list[Tier], server: Any) -> str | None:
     if server is not None and place_of(server).has_replicas:
         return _REPLICAS
-    if server is None or not _native._may_be_coherent(cache):
-        return (
-            "its tiers are not a MemoryCache before a RedisCache, both of this package and as they were made"
-        )
     for tier in tiers:
         if isinstance(tier.cache, CacheWithPresets) and tier.cache.prefix_function is not None:
             return f"a function, such as session_function, makes the keys in {tier.name}"
         if isinstance(tier.backend, _Backend) and tier.backend.key_func is not default_key_func:
             return f"KEY_FUNCTION makes the keys in {tier.name}, and nothing says what all of them begin with"
+    if server is None or not _native._may_be_coherent(cache):
+        return (
+            "its tiers are not a MemoryCache before a RedisCache, both of this package and as they were made"
+        )
     return None
 
 
