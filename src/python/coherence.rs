@@ -136,6 +136,12 @@ impl Linked {
         self.link.hub().mode().is_some()
     }
 
+    /// Whether the server tells of changes now; memory may serve for a while although it does not, and is flushed
+    /// before it does again.
+    pub(super) fn is_live(&self) -> bool {
+        self.link.hub().age().is_some()
+    }
+
     /// Note that a value was not kept in memory, since it may have changed.
     pub(super) fn count_refused_fill(&self) {
         self.link.count_refused_fill();

@@ -44,6 +44,8 @@ pub(super) struct Operation<'py> {
     cache: Bound<'py, PyAny>,
     /// What keeps its memory tiers true, once that was asked for.
     links: OnceCell<Option<Links>>,
+    /// Whether what is to be kept in memory is on the server, as far as that was asked.
+    pub(super) is_on_server: Cell<bool>,
 }
 
 /// What was last written, to be written once more when the tiers below have followed.
@@ -84,6 +86,11 @@ impl<'py> Memory<'py> {
         }
         let links = operation.links.get().and_then(Option::as_ref);
         Ok(links.and_then(|links| Some((links.in_force(*place)?, links.life))))
+    }
+
+    fn is_on_server(&self) -> bool {
+        let operation = self.operation.as_ref();
+        operation.is_none_or(|(operation, _)| operation.is_on_server.get())
     }
 
     /// The key that the cache is asked for; None if the prefix function says to skip this cache.
@@ -152,6 +159,14 @@ impl<'py> Memory<'py> {
             return Ok(());
         }
         if let Some((linked, _)) = linked {
+            if !self.is_on_server() && linked.is_live() {
+                // The server tells of no change of what it does not have.
+                if write.replaces() {
+                    cache.forget_again(&key);
+                }
+                linked.count_refused_fill();
+                return Ok(());
+            }
             let held = cache.store_on_trust(key, prepared, write);
             if held.is_none() {
                 linked.count_refused_fill();
@@ -196,6 +211,7 @@ impl<'py> Operation<'py> {
         Rc::new(Self {
             cache: cache.clone(),
             links: OnceCell::new(),
+            is_on_server: Cell::new(true),
         })
     }
 }

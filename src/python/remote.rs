@@ -4,6 +4,7 @@
 //! are no leases, clears of this process are compared before and after, as for tiers in Python.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 use super::asked::AskedKey;
 use super::foreign;
 use super::key::Key;
+use super::memory::Operation;
 use super::naming::{Named, Naming};
 use super::redis_cache::{Claim, RedisCache};
 use crate::clock::Timeout;
@@ -20,6 +22,7 @@ use crate::key::packed::PackedKey;
 use crate::tier::Found;
 use crate::tier::lease::Lease;
 use crate::tier::memory::Write;
+use crate::tier::remote::Filled;
 
 /// A tier on a server for the time of one operation.
 pub(super) struct Remote<'py> {
@@ -35,6 +38,8 @@ pub(super) struct Remote<'py> {
     pub(super) asked_for: RefCell<AskedKey>,
     /// Whether there are tiers above, which need to know how long a value has yet to live.
     pub(super) is_below: Cell<bool>,
+    /// The operation it is part of.
+    pub(super) operation: Option<Rc<Operation<'py>>>,
     /// Whether what is set was found in a tier below, and nobody was asked for the right to.
     pub(super) is_promoting: Cell<bool>,
     /// What was taken for the value that is to be set.
@@ -99,6 +104,7 @@ impl<'py> Remote<'py> {
             asked: foreign::now(),
             asked_for: RefCell::default(),
             is_below: Cell::new(false),
+            operation: None,
             is_promoting: Cell::new(false),
             claim: RefCell::default(),
             was_overtaken: Cell::new(false),
@@ -218,6 +224,9 @@ impl<'py> Remote<'py> {
     /// Without an answer, what the tiers above hold is as good as it would be without this one.
     fn fill(&self, key: &[u8], value: &Bound<'py, PyAny>, life: Timeout) -> PyResult<bool> {
         let cache = self.cache.get();
+        if let Some(operation) = &self.operation {
+            operation.is_on_server.set(false);
+        }
         let claim = self.claim.borrow();
         let lease = match &*claim {
             _ if !cache.has_leases() => None,
@@ -234,11 +243,16 @@ impl<'py> Remote<'py> {
         let filled = cache.fill(key, value, life, lease);
         let is_unanswered = lease.is_some() && matches!(filled, Ok(None));
         self.was_unanswered.set(is_unanswered);
+        if let Some(operation) = &self.operation
+            && matches!(filled, Ok(Some(Filled::Kept)))
+        {
+            operation.is_on_server.set(true);
+        }
         if let (Err(_), Some(lease)) = (&filled, lease) {
             // A value that cannot be serialised, say: nobody is to wait for it.
             cache.release(self.cache.py(), key, lease);
         }
-        Ok(filled?.unwrap_or(true))
+        Ok(filled?.is_none_or(Filled::is_current))
     }
 
     /// Forget `key`.

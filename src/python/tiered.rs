@@ -540,7 +540,10 @@ fn ranked<'py>(
 ) -> PyResult<AnyTier<'py>> {
     let mut tier = tier?;
     match &mut tier.kind {
-        Kind::Remote(remote) => remote.is_below.set(place > 0),
+        Kind::Remote(remote) => {
+            remote.is_below.set(place > 0);
+            remote.operation = Some(Rc::clone(operation));
+        }
         Kind::Memory(memory) => memory.operation = Some((Rc::clone(operation), place)),
         Kind::Foreign(_) => {}
     }

@@ -1,8 +1,7 @@
 """With coherence='tracking' the server tells of all that changes, whoever changes it, and of nothing else."""
 
-from contextlib import closing
-
 import time
+from contextlib import closing
 
 import pytest
 from coherent_tiers import HOUR, Tiers

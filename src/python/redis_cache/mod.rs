@@ -22,7 +22,7 @@ use crate::redis::listener::Listener;
 use crate::tier::Found;
 use crate::tier::coherence::{Hub, Mode};
 use crate::tier::lease::Lease;
-use crate::tier::remote::{RemoteTier, has_life};
+use crate::tier::remote::{Filled, RemoteTier, has_life};
 use crate::tier::server::{Failure, FailureKind, Stored};
 
 pub(super) use claims::Claim;
@@ -398,7 +398,7 @@ impl RedisCache {
         value: &Bound<'_, PyAny>,
         life: Timeout,
         lease: Option<&Lease>,
-    ) -> PyResult<Option<bool>> {
+    ) -> PyResult<Option<Filled>> {
         self.write(key, value, life, |tier, bytes| {
             tier.fill(key, bytes, life, lease)
         })

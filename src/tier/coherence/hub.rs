@@ -46,6 +46,8 @@ pub struct Hub {
 #[derive(Default)]
 struct State {
     links: Vec<Weak<Link>>,
+    /// The forks that led to the process that the servers tell. A child of it has yet to ask them.
+    forks: u64,
     /// Moves when the servers have to be asked to tell of more.
     version: u64,
     /// What they were asked to tell of last.
@@ -74,7 +76,10 @@ impl Hub {
         Arc::new(Self {
             requested: mode,
             mode: AtomicU8::new(mode as u8),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                forks: gate::forks(),
+                ..State::default()
+            }),
             unsettled_since: AtomicU64::new(1),
             last_used: AtomicU64::new(0),
             counters: CoherenceCounters::default(),
@@ -174,6 +179,12 @@ impl Hub {
         !state.links.iter().any(|link| link.strong_count() > 0)
     }
 
+    /// Whether the servers tell this process, and not one that it is a child of.
+    pub(super) fn is_here(&self) -> bool {
+        let _pass = gate::enter();
+        self.state.lock().forks == gate::forks()
+    }
+
     /// Note that somebody asks a tier of a link.
     pub fn note_use(&self) {
         self.last_used.store(self.since_made(), Relaxed);
@@ -227,6 +238,7 @@ impl Hub {
             state.nodes.clear();
             state.checked = None;
             state.is_lost = false;
+            state.forks = gate::forks();
             state.version += 1;
             state.links()
         };
@@ -497,6 +509,9 @@ impl State {
 
     /// The moment since which all servers have told of changes, as far as that is known.
     fn base(&self) -> Option<Instant> {
+        if self.forks != gate::forks() {
+            return None;
+        }
         let answered = self.nodes.values().map(|known| match known {
             Some((version, asked)) if *version == self.version => Some(*asked),
             _ => None,

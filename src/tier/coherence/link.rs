@@ -63,7 +63,7 @@ impl Link {
     /// Whether memory may serve now, as far as it is for this link to say.
     pub fn is_trusted(&self) -> bool {
         let age = self.hub.age_of(&self.trusted_since);
-        age.is_some_and(|age| age < self.bounds.in_all())
+        self.hub.is_here() && age.is_some_and(|age| age < self.bounds.in_all())
     }
 
     /// Who is told of the server.

@@ -10,6 +10,24 @@ use crate::tier::server::{Condition, Failure, FailureKind, Server, Stored};
 /// How long a lease is kept in a key whose value is never stored: an hour.
 const LEASE_LIFE: Duration = Duration::from_secs(3_600);
 
+/// What became of a value that was computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// The server keeps it.
+    Kept,
+    /// It is too large to be kept, or has no time to live; what it would have replaced is not there either.
+    TooLarge,
+    /// The key was cleared meanwhile.
+    Overtaken,
+}
+
+impl Filled {
+    /// Whether the key was not cleared meanwhile.
+    pub fn is_current(self) -> bool {
+        self != Self::Overtaken
+    }
+}
+
 /// What stands in the way of computing a value, if anything does.
 #[derive(Debug)]
 pub enum Leased {
@@ -24,38 +42,42 @@ pub enum Leased {
 }
 
 impl<S: Server> RemoteTier<S> {
-    /// Keep what was computed, under its lease; without one where there are none. False if the key was cleared
-    /// meanwhile; true of a value that is too large to be kept, or has no time to live, as far as it was not.
+    /// Keep what was computed, under its lease; without one where there are none.
     pub fn fill(
         &self,
         key: &[u8],
         bytes: &[u8],
         life: Timeout,
         lease: Option<&Lease>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Filled, Failure> {
         if self.distrusts(key) {
-            return Ok(false);
+            return Ok(Filled::Overtaken);
         }
         if !self.may_keep(bytes, life) {
             // Nor is what it would have replaced.
-            return match lease {
+            let was_mine = match lease {
                 None => self.delete(key).map(|_| true),
                 Some(lease) => self.run_further(key, |server, until| {
                     server.delete_if(key, Condition::Leased(lease), until)
                 }),
-            };
+            }?;
+            return Ok(if was_mine {
+                Filled::TooLarge
+            } else {
+                Filled::Overtaken
+            });
         }
         let condition = lease.map_or(Condition::Always, Condition::Leased);
         let kept = self.run_further(key, |server, until| {
             server.set(key, bytes, life, condition, until)
         })?;
-        let counter = if kept {
-            &self.counters.stores
+        if kept {
+            self.counters.stores.add(1);
+            Ok(Filled::Kept)
         } else {
-            &self.counters.refusals
-        };
-        counter.add(1);
-        Ok(kept)
+            self.counters.refusals.add(1);
+            Ok(Filled::Overtaken)
+        }
     }
 
     /// Take the right to compute the value of a full key: one that nobody has, or that of whoever computes

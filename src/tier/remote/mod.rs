@@ -25,7 +25,7 @@ use crate::gate;
 use crate::notices::{Notice, Notices};
 use crate::stats::{RemoteCounters, RemoteStats};
 
-pub use claims::Leased;
+pub use claims::{Filled, Leased};
 
 /// Deletes delivered at a time.
 const BATCH: usize = 1_000;
