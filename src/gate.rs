@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
+use crate::flow::trust;
+
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static FORKING: AtomicBool = AtomicBool::new(false);
 /// How many forks led to this process.
@@ -70,6 +72,7 @@ extern "C" fn after_in_child() {
     // Threads that knocked while the gate was shut are not here any more.
     INSIDE.store(0, SeqCst);
     FORKS.fetch_add(1, SeqCst);
+    trust::withdraw_all();
     FORKING.store(false, SeqCst);
 }
 

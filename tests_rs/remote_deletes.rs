@@ -46,7 +46,7 @@ fn a_key_whose_delete_did_not_arrive_is_missing_and_nobody_is_asked() {
     let alone = tier.lease_alone(KEY, false, Duration::ZERO).unwrap();
     assert!(matches!(alone, Leased::Unleased));
     assert_eq!(None, tier.mark(KEY).unwrap());
-    assert!(!tier.fill(KEY, b"new", FOREVER, None).unwrap());
+    assert!(!tier.fill(KEY, b"new", FOREVER, None).unwrap().is_current());
     assert_eq!(Vec::<&str>::new(), server.calls());
     assert_eq!(vec![None], tier.get_many(&[KEY.to_vec()]).unwrap());
     assert_eq!(1, tier.stats().deletes_queued);

@@ -36,7 +36,11 @@ fn what_was_computed_under_a_lease_is_stored() {
     let tier = server.tier();
     let lease = leased(tier.lease(KEY, false).unwrap());
     assert_eq!(Some(lease.placeholder()), server.holds(KEY));
-    assert!(tier.fill(KEY, b"new", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        tier.fill(KEY, b"new", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(Some(b"new".to_vec()), found(&tier));
     let stats = tier.stats();
     assert_eq!((1, 1, 0), (stats.leases, stats.stores, stats.refusals));
@@ -48,13 +52,32 @@ fn what_was_computed_before_a_delete_is_not_stored_after_it() {
     let tier = server.tier();
     let lease = leased(tier.lease(KEY, false).unwrap());
     assert!(tier.delete(KEY).unwrap());
-    assert!(!tier.fill(KEY, b"old", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"old", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(None, server.holds(KEY));
     // Nor where the next one computes already, or has stored.
     let next = leased(tier.lease(KEY, false).unwrap());
-    assert!(!tier.fill(KEY, b"old", FOREVER, Some(&lease)).unwrap());
-    assert!(tier.fill(KEY, b"new", FOREVER, Some(&next)).unwrap());
-    assert!(!tier.fill(KEY, b"old", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"old", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
+    assert!(
+        tier.fill(KEY, b"new", FOREVER, Some(&next))
+            .unwrap()
+            .is_current()
+    );
+    assert!(
+        !tier
+            .fill(KEY, b"old", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(Some(b"new".to_vec()), found(&tier));
     assert_eq!(3, tier.stats().refusals);
 }
@@ -67,10 +90,19 @@ fn who_comes_second_has_the_value_of_the_first_or_the_same_lease() {
     assert_eq!(lease, leased(tier.lease(KEY, false).unwrap()));
     let stats = tier.stats();
     assert_eq!((1, 1), (stats.leases, stats.leases_shared));
-    assert!(tier.fill(KEY, b"new", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        tier.fill(KEY, b"new", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(b"new".to_vec(), value(tier.lease(KEY, false).unwrap()));
     // The lease is used up.
-    assert!(!tier.fill(KEY, b"again", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"again", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
 }
 
 #[test]
@@ -123,8 +155,17 @@ fn a_lease_for_one_alone_is_anothers_once_patience_is_over() {
     }
     let second = leased(alone(Duration::ZERO));
     assert_ne!(first, second);
-    assert!(!tier.fill(KEY, b"late", FOREVER, Some(&first)).unwrap());
-    assert!(tier.fill(KEY, b"new", FOREVER, Some(&second)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"late", FOREVER, Some(&first))
+            .unwrap()
+            .is_current()
+    );
+    assert!(
+        tier.fill(KEY, b"new", FOREVER, Some(&second))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(b"new".to_vec(), value(alone(Duration::ZERO)));
 }
 
@@ -149,7 +190,11 @@ fn a_marked_value_stays_until_the_new_one_replaces_it() {
     let marked = [b"\x80old.", lease.token()].concat();
     assert_eq!(Some(marked.clone()), found(&tier));
     assert_eq!(marked, value(tier.lease(KEY, false).unwrap()));
-    assert!(tier.fill(KEY, b"new", FOREVER, Some(&lease)).unwrap());
+    assert!(
+        tier.fill(KEY, b"new", FOREVER, Some(&lease))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(Some(b"new".to_vec()), found(&tier));
 }
 
@@ -160,11 +205,25 @@ fn of_two_refreshes_the_later_one_wins_and_none_after_a_delete() {
     server.put(KEY, b"\x80old.");
     let first = tier.mark(KEY).unwrap().unwrap();
     let second = tier.mark(KEY).unwrap().unwrap();
-    assert!(!tier.fill(KEY, b"1", FOREVER, Some(&first)).unwrap());
-    assert!(tier.fill(KEY, b"2", FOREVER, Some(&second)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"1", FOREVER, Some(&first))
+            .unwrap()
+            .is_current()
+    );
+    assert!(
+        tier.fill(KEY, b"2", FOREVER, Some(&second))
+            .unwrap()
+            .is_current()
+    );
     let third = tier.mark(KEY).unwrap().unwrap();
     assert!(tier.delete(KEY).unwrap());
-    assert!(!tier.fill(KEY, b"3", FOREVER, Some(&third)).unwrap());
+    assert!(
+        !tier
+            .fill(KEY, b"3", FOREVER, Some(&third))
+            .unwrap()
+            .is_current()
+    );
     assert_eq!(None, server.holds(KEY));
 }
 
@@ -250,18 +309,31 @@ fn a_computed_value_that_is_too_large_lets_its_lease_go_and_is_told_from_one_ove
             b"short-lived"
         };
         let lease = leased(tier.lease(KEY, false).unwrap());
-        assert!(tier.fill(KEY, bytes, life, Some(&lease)).unwrap());
+        assert!(
+            tier.fill(KEY, bytes, life, Some(&lease))
+                .unwrap()
+                .is_current()
+        );
         assert_eq!(None, server.holds(KEY));
         server.put(KEY, b"\x80old.");
         let lease = tier.mark(KEY).unwrap().unwrap();
-        assert!(tier.fill(KEY, bytes, life, Some(&lease)).unwrap());
+        assert!(
+            tier.fill(KEY, bytes, life, Some(&lease))
+                .unwrap()
+                .is_current()
+        );
         assert_eq!(None, server.holds(KEY));
         let lease = leased(tier.lease(KEY, false).unwrap());
         tier.delete(KEY).unwrap();
         server.put(KEY, b"newer");
-        assert!(!tier.fill(KEY, bytes, life, Some(&lease)).unwrap());
+        assert!(
+            !tier
+                .fill(KEY, bytes, life, Some(&lease))
+                .unwrap()
+                .is_current()
+        );
         assert_eq!(Some(b"newer".to_vec()), server.holds(KEY));
-        assert!(tier.fill(KEY, bytes, life, None).unwrap());
+        assert!(tier.fill(KEY, bytes, life, None).unwrap().is_current());
         assert_eq!(None, server.holds(KEY));
     }
 }

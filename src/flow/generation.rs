@@ -15,7 +15,6 @@
 //! A **flush** voids all values that need trust at once, by its number: none that was noted before counts.
 
 use super::trust::Trust;
-use crate::clock::Deadline;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -212,12 +211,6 @@ impl Epochs {
     /// Until when copies count that need trust.
     pub fn trust(&self) -> &Trust {
         &self.trust
-    }
-
-    /// Whether a copy with that deadline counts at `now`, as far as time goes.
-    #[inline]
-    pub fn is_alive_at(&self, deadline: Deadline, now: u64) -> bool {
-        !deadline.has_passed_at(now) && (!deadline.needs_trust() || self.trust.holds_at(now))
     }
 
     /// Void copies of values of this shard. Neither allocates nor locks nor panics.

@@ -311,7 +311,7 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
         }
         let copied = self.slots.get(seat.place)?.copied()?;
         let is_alive = copied.deadline == Deadline::NEVER
-            || clock.is_some_and(|clock| epochs.is_alive_at(copied.deadline, clock.now()));
+            || clock.is_some_and(|clock| epochs.trust().is_alive(copied.deadline, clock));
         let counts = epochs.is_current(copied.epoch) && copied.words.is_of(era) && is_alive;
         if !counts || self.hits == self.asks_at {
             return None;
