@@ -15,6 +15,7 @@ __all__ = [
     "MemoryCache",
     "RedisCache",
     "_Backend",
+    "_Coherence",
     "_Desk",
     "_Gap",
     "_Plan",
