@@ -96,6 +96,21 @@ fn who_boards_a_flight_that_is_closing_and_fails_may_lead() {
 }
 
 #[test]
+fn who_boards_a_flight_that_no_server_watches_has_nothing_of_it_and_may_lead_the_next() {
+    let flights = Arc::new(Numbers::default());
+    let leader = lead(board(&flights, 1));
+    let (seated, seats) = signal();
+    let in_time = waiter(&flights, 1, &seated);
+    seats.recv().unwrap();
+    leader.begin_unwatched();
+    let late = waiter(&flights, 1, &seated);
+    seats.recv().unwrap();
+    leader.land(|| Outcome::Value(7));
+    assert_eq!(Some(Outcome::Value(7)), in_time.join().unwrap());
+    assert_eq!(Some(Outcome::Failed), late.join().unwrap());
+}
+
+#[test]
 fn of_fifty_threads_one_computes() {
     let flights = Arc::new(Numbers::default());
     let computed = Arc::new(AtomicUsize::new(0));

@@ -54,6 +54,33 @@ fn each_kind_of_reply_is_read() {
 }
 
 #[test]
+fn what_resp_3_has_beside_is_read_where_it_was_agreed() {
+    for (text, expected) in [
+        (
+            ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n",
+            Value::Array(vec![bytes("invalidate"), Value::Array(vec![bytes("a")])]),
+        ),
+        (
+            ">2\r\n$10\r\ninvalidate\r\n_\r\n",
+            Value::Array(vec![bytes("invalidate"), Value::Nil]),
+        ),
+        (
+            "%1\r\n$5\r\nproto\r\n:3\r\n",
+            Value::Array(vec![bytes("proto"), Value::Int(3)]),
+        ),
+        ("~1\r\n#t\r\n", Value::Array(vec![Value::Boolean(true)])),
+        ("+PONG\r\n", Value::SimpleString("PONG".to_owned())),
+    ] {
+        let read_in_3 = Replies::of_resp3(&mut text.as_bytes()).read();
+        assert_eq!(Ok(expected), read_in_3, "{text:?}");
+    }
+    for text in [">0\r\n", "%0\r\n", "_\r\n", "#t\r\n", "*1\r\n_\r\n"] {
+        let kind = kind(text.as_bytes());
+        assert_eq!(Some(FailureKind::Protocol), kind, "{text:?}");
+    }
+}
+
+#[test]
 fn an_error_is_a_reply_with_a_code_and_the_rest() {
     let Ok(Value::ServerError(error)) = read(b"-MOVED 3999 127.0.0.1:6381\r\n") else {
         panic!("it is an error");

@@ -335,22 +335,30 @@ impl Listener {
         mut asked: Instant,
     ) -> Result<Infallible, End> {
         let mut is_answered = true;
+        let mut seen = None;
+        let mut beat = Duration::ZERO;
         loop {
-            if !self.is_wanted() || !self.hub.has_node(name) {
-                return Err(End::Done);
+            let now = Instant::now();
+            let revision = Some(self.hub.revision());
+            // In each beat, and not at each word: some servers say thousands in a second.
+            if seen != revision || now >= asked + beat {
+                seen = revision;
+                if !self.is_wanted() || !self.hub.has_node(name) {
+                    return Err(End::Done);
+                }
+                if !self.hub.is_current(version) || self.hub.mode() != Some(mode) {
+                    return Err(End::Anew);
+                }
+                beat = self.hub.beat();
             }
-            if !self.hub.is_current(version) || self.hub.mode() != Some(mode) {
-                return Err(End::Anew);
-            }
-            let beat = self.hub.beat();
             let due = asked + beat;
-            if is_answered && Instant::now() >= due {
+            if is_answered && now >= due {
                 asked = Instant::now();
                 connection.send(&redis::cmd("PING").get_packed_command(), 1, asked + READ)?;
                 is_answered = false;
                 continue;
             }
-            if !connection.hears(due.max(Instant::now() + LEAST))? {
+            if !connection.hears(due.max(now + LEAST))? {
                 if is_answered {
                     continue;
                 }

@@ -38,6 +38,8 @@ pub struct Hub {
     /// When links were added of which the servers have said nothing yet, in milliseconds; 0: there are none.
     unsettled_since: AtomicU64,
     last_used: AtomicU64,
+    /// Moves with all that a session has to know of.
+    revision: AtomicU64,
     counters: CoherenceCounters,
     notices: Notices<About>,
     made: Instant,
@@ -82,6 +84,7 @@ impl Hub {
             }),
             unsettled_since: AtomicU64::new(1),
             last_used: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
             counters: CoherenceCounters::default(),
             notices: Notices::new(SystemClock),
             made: Instant::now(),
@@ -129,6 +132,7 @@ impl Hub {
             }
             is_more
         };
+        self.revise();
         if !is_more {
             self.renew();
             if !link.is_trusted() {
@@ -170,6 +174,15 @@ impl Hub {
     pub fn is_current(&self, version: u64) -> bool {
         let _pass = gate::enter();
         self.state.lock().version == version
+    }
+
+    /// Moves when a session may have to end, begin anew or ask at other times.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(SeqCst)
+    }
+
+    pub(super) fn revise(&self) {
+        self.revision.fetch_add(1, SeqCst);
     }
 
     /// Whether nobody wants to know any more.
@@ -232,6 +245,7 @@ impl Hub {
     /// In a new process, or for a new listener: nothing was told by anybody.
     pub fn begin(&self) {
         self.settle(false);
+        self.revise();
         let links = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
@@ -265,6 +279,7 @@ impl Hub {
             }
             (gone, is_changed && is_linked)
         };
+        self.revise();
         if is_changed {
             self.flush();
         }
@@ -396,6 +411,7 @@ impl Hub {
             ),
         };
         self.mode.store(next.map_or(OFF, |mode| mode as u8), SeqCst);
+        self.revise();
         self.settle(next.is_none());
         let links = {
             let _pass = gate::enter();

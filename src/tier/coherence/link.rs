@@ -115,5 +115,6 @@ impl Drop for Link {
         if let Some(memory) = self.memory.upgrade() {
             memory.leave(self.id);
         }
+        self.hub.revise();
     }
 }
