@@ -7,7 +7,7 @@
 # or names packages: `make django-ecosystem ARGS="django-axes wagtail"`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-django bench-instructions bench-docs soak coherence clean
+.PHONY: help demo demo-redis demo-django test test-rust test-python test-browser stress stress-quick django-conformance django-ecosystem verify types lint format wheel sdist bench bench-quick bench-redis bench-django bench-coherence bench-instructions bench-docs soak coherence clean
 
 # The Python that runs tools/dev.py.
 BOOT := $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11 python \
@@ -90,6 +90,9 @@ bench-redis: ## time RedisCache and its peers against each other, with a server 
 	$(dev)
 
 bench-django: ## time the backends for CACHES and their peers through Django, with a server of its own
+	$(dev)
+
+bench-coherence: ## time what it costs to keep memory true to a server: hits, misses, the thread that listens
 	$(dev)
 
 bench-instructions: ## count the instructions of a hit; fails if there are more than recorded

@@ -690,6 +690,10 @@ def bench_django(*arguments: str) -> None:
     bench("--suite", "django", *arguments)
 
 
+def bench_coherence(*arguments: str) -> None:
+    in_bench("benches.coherence", *arguments)
+
+
 def bench_instructions(*arguments: str) -> None:
     in_bench("benches.instructions", *arguments)
 
@@ -731,6 +735,7 @@ COMMANDS = {
     "bench-quick": bench_quick,
     "bench-redis": bench_redis,
     "bench-django": bench_django,
+    "bench-coherence": bench_coherence,
     "bench-instructions": bench_instructions,
     "bench-docs": bench_docs,
     "clean": clean,
