@@ -224,7 +224,8 @@ class TestIsolated:
             assert [[1, 2]] * 3 == [function(1), function(1), function(1)]
             assert [2, 3] == function(2)
 
-        assert held == keys_of(cache)
+        # Of what was there, a server may have told meanwhile that this process wrote it.
+        assert keys_of(cache) <= held
         assert before == function(1)
         assert [2, 4] == function(2)
         assert [1, 1, 2, 2] == called
