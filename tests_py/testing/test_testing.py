@@ -167,7 +167,7 @@ class TestDisabled:
         with disabled():
             held = keys_of(cache)
             assert [[1, 2], [1, 3], [2, 4]] == [function(1), function(1), function(2)]
-            assert held == keys_of(cache)
+            assert keys_of(cache) <= held
 
         assert [before, [2, 5]] == [function(1), function(2)]
         assert [1, 1, 1, 2, 2] == called
