@@ -1,5 +1,7 @@
 """What stands for one process in tests of coherent tiers: a memory of its own, above the server of all."""
 
+import time
+
 from redis_servers import waiting
 
 from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
@@ -27,6 +29,16 @@ class Tiers:
         """Return once memory is used."""
         waiting.until("memory is trusted", lambda: self.whole.get("nothing") or self.trusted)
 
+    def hear_all(self):
+        """Return once what was written before is heard of, by this process as well."""
+
+        def is_quiet():
+            heard = self.invalidations
+            time.sleep(0.2)
+            return heard == self.invalidations
+
+        waiting.until("nothing more is heard of", is_quiet)
+
     def take_up(self, *keys):
         """Have values that are on the server in memory as well."""
         for key in keys:
@@ -36,5 +48,11 @@ class Tiers:
         """The function, cached in this process, with `is_kept` and `take_up` of its values in memory."""
         cached = get_quickcache(cache=self.whole)(["x"], **options)(function)
         cached.is_kept = lambda x: cached.get_cache_key(x) in self.memory
-        cached.take_up = lambda x: waiting.until("memory has it", lambda: [cached(x)] and cached.is_kept(x))
+
+        def take_up(x):
+            cached(x)
+            self.hear_all()  # or else what it has written itself may void the value later
+            waiting.until("memory has it", lambda: [cached(x)] and cached.is_kept(x))
+
+        cached.take_up = take_up
         return cached
