@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::raw::intern;
+use super::redis_cache::RedisCache;
 use super::shown::shown;
 use super::tiered::{self, Kind};
 use super::{logging, raw, timeout};
@@ -119,6 +120,8 @@ pub(super) struct Links {
     of_tiers: SmallVec<[Linked; 1]>,
     /// How long the tier below keeps what is computed.
     pub(super) life: Timeout,
+    /// That tier.
+    server: Py<RedisCache>,
 }
 
 impl Links {
@@ -127,6 +130,15 @@ impl Links {
         self.of_tiers
             .get(place)
             .filter(|linked| linked.is_in_force())
+    }
+
+    /// Whether values are read from the servers that are listened to, as far as is known: of a service with
+    /// sentinels, one may have heard of a new primary before the other.
+    pub(super) fn are_of_one_mind(&self) -> bool {
+        let server = self.server.get();
+        self.of_tiers
+            .iter()
+            .all(|linked| server.is_at(linked.link.hub()))
     }
 }
 
@@ -222,8 +234,10 @@ pub(super) fn links(cache: &Bound<'_, PyAny>, key: &Key) -> PyResult<Option<Link
     }
     for linked in &links {
         linked.wake(py)?;
+        redis.go_to(linked.link.hub());
     }
     Ok(Some(Links {
+        server: lower.cache.clone().unbind(),
         of_tiers: links,
         life: lower.life(),
     }))
@@ -267,9 +281,11 @@ fn linked(
     let new = linked.clone();
     // Those that have fewer keys of the same way are not needed any more.
     let _old = memory.links().with(py, |known| {
-        let (fewer, mut rest): (Vec<_>, Vec<_>) = std::mem::take(known)
-            .into_iter()
-            .partition(|known| new.link.has(hub, known.link.way(), bounds));
+        let (fewer, mut rest): (Vec<_>, Vec<_>) =
+            std::mem::take(known).into_iter().partition(|known| {
+                let link = &known.link;
+                new.link.has(link.hub(), link.way(), link.bounds())
+            });
         rest.push(new);
         *known = rest;
         fewer
@@ -288,6 +304,8 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
     let stats = PyDict::new(py);
     let tiers = tiered::look_ahead(cache)?.unwrap_or_default();
     let mut links = Vec::new();
+    // All that the same memory depends on.
+    let mut of_memory = Vec::new();
     let mut requested = None;
     if let Some((Kind::Remote(lower), uppers)) = tiers.split_last() {
         let mode = settings_of(cache, uppers)?.mode;
@@ -303,8 +321,10 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
         for upper in uppers {
             if let (Kind::Memory(upper), Some(listener)) = (upper, &hub) {
                 let all = upper.cache.get().links().with(py, |known| known.clone());
-                let all = all.into_iter().flatten();
-                links.extend(all.filter(|known| Arc::ptr_eq(&known.listener, listener)));
+                let all = all.unwrap_or_default();
+                let here = |known: &&Linked| Arc::ptr_eq(&known.listener, listener);
+                links.extend(all.iter().filter(here).cloned());
+                of_memory.extend(all);
             }
         }
     }
@@ -314,11 +334,9 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
         .map_or(requested, |hub| hub.mode())
         .map_or("off", Mode::name);
     let age = hub.and_then(|hub| hub.age());
-    let bound = links
-        .iter()
-        .map(|linked| linked.link.bounds().in_all())
-        .max();
-    let is_trusted = links.iter().all(|linked| linked.link.is_trusted());
+    let bounds = of_memory.iter().map(|linked| linked.link.bounds().in_all());
+    let bound = bounds.min();
+    let is_trusted = of_memory.iter().all(|linked| linked.link.is_trusted());
     let counts = hub.map(|hub| hub.stats()).unwrap_or_default();
     stats.set_item("coherence", mode)?;
     stats.set_item("trusted", !links.is_empty() && is_trusted)?;

@@ -88,6 +88,15 @@ impl<'py> Memory<'py> {
         Ok(links.and_then(|links| Some((links.in_force(*place)?, links.life))))
     }
 
+    /// Whether the value comes from a server that is listened to.
+    fn are_of_one_mind(&self) -> bool {
+        let links = self
+            .operation
+            .as_ref()
+            .and_then(|(operation, _)| operation.links.get());
+        links.is_none_or(|links| links.as_ref().is_none_or(Links::are_of_one_mind))
+    }
+
     fn is_on_server(&self) -> bool {
         let operation = self.operation.as_ref();
         operation.is_none_or(|(operation, _)| operation.is_on_server.get())
@@ -159,8 +168,9 @@ impl<'py> Memory<'py> {
             return Ok(());
         }
         if let Some((linked, _)) = linked {
-            if !self.is_on_server() && linked.is_live() {
-                // The server tells of no change of what it does not have.
+            // The server tells of no change of what it does not have, nor of what another has.
+            let is_told_of = self.is_on_server() && self.are_of_one_mind();
+            if !is_told_of && linked.is_live() {
                 if write.replaces() {
                     cache.forget_again(&key);
                 }

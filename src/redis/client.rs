@@ -71,6 +71,21 @@ impl Client {
         })
     }
 
+    /// Whether the primary that sentinels have named, if they were asked, is one by which `hub` is told.
+    pub fn is_at(&self, hub: &Hub) -> bool {
+        if !matches!(self.topology, Topology::Sentinel { .. }) {
+            return true;
+        }
+        let primary = self.process().primary();
+        primary.is_none_or(|primary| hub.has_node(&primary.to_string()))
+    }
+
+    /// Have sentinels asked for the primary anew.
+    pub fn leave_primary(&self) {
+        self.process().set_primary(None);
+        self.close_idle();
+    }
+
     /// The servers.
     pub fn topology(&self) -> &Topology {
         &self.topology

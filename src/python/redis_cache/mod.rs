@@ -339,6 +339,18 @@ impl RedisCache {
         Ok(Arc::clone(place.get_or_init(|| listener)))
     }
 
+    /// Whether it asks servers that `hub` is told by, as far as is known.
+    pub(super) fn is_at(&self, hub: &Hub) -> bool {
+        self.tier.server().is_at(hub)
+    }
+
+    /// Ask others for the primary again, if it is none by which `hub` is told.
+    pub(super) fn go_to(&self, hub: &Hub) {
+        if !self.is_at(hub) {
+            self.tier.server().leave_primary();
+        }
+    }
+
     /// Tell other processes of what is changed here, if that is how they are told.
     pub(super) fn publish(&self, hub: &Arc<Hub>, channel: &[u8]) {
         self.tier.server().publish(hub, channel);
