@@ -345,6 +345,12 @@ class TestSentinel:
 
             self.check(reader, make(sentinels.kill_primary().url))
 
+    def test_the_old_primary_may_answer_for_a_while(self, make):
+        with Sentinels(valkey()) as sentinels:
+            reader = make(sentinels.url)
+            reader.warm("a")
+            self.check(reader, make(sentinels.promote().url))
+
     def check(self, reader, writer):
         """What is cleared at the primary of now is seen, whether or not the reader has heard of it."""
         begun = time.monotonic()

@@ -64,9 +64,15 @@ class Sentinels:
     def failover(self) -> Server:
         """Make a replica the primary, and return it once all agree. The old one becomes a replica."""
         old = self.primary()
-        until("another primary is named", lambda: self._has_switched(old))
-        old.cli("REPLICAOF", HOST, self.primary().port)  # as the sentinels do, some seconds later
+        new = self.promote()
+        old.cli("REPLICAOF", HOST, new.port)  # as the sentinels do, some seconds later
         self.settle()
+        return self.primary()
+
+    def promote(self) -> Server:
+        """The same as soon as it is named: the old one is a primary still, for some seconds."""
+        old = self.primary()
+        until("another primary is named", lambda: self._has_switched(old))
         return self.primary()
 
     def kill_primary(self) -> Server:
