@@ -199,7 +199,8 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
             self.stdout.write(f"cleared {key} in {', '.join(tier.name for tier in tiers) or 'no tier'}")
         for tier in tiers:
             if any(is_memory for _, is_memory in parts_of(tier)):
-                self.stdout.write(f"({_others_memory(entry.helper, tier)})")
+                took = len(tiers) == len(failed)
+                self.stdout.write(f"({_others_memory(entry.helper, tier, took=took)})")
         reasons = [
             f"the server of {tier.name} did not take it: {_reason(cache, lambda asked: asked.delete(key))}"
             for tier, cache in failed
@@ -407,10 +408,10 @@ def _kept_true(helper: Any) -> str | None:
         return None
 
 
-def _others_memory(helper: Any, tier: Tier) -> str:
-    """What becomes of a value in the memory of other processes once it was cleared."""
+def _others_memory(helper: Any, tier: Tier, *, took: bool) -> str:
+    """What becomes of a value in the memory of other processes, if the server took the clear."""
     mode = _native._coherence_stats(helper.cache)["coherence"]
-    if mode != "off":
+    if mode != "off" and took:
         return f"other processes are told, and forget it: {tier.name}, coherence='{mode}'"
     return f"other processes keep what they have in memory: {tier.name} {shown_life(tier.life)}"
 
