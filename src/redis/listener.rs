@@ -36,8 +36,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 const READ: Duration = Duration::from_secs(5);
 /// What is on its way is waited for so long, even if the answer is overdue: the process may have been suspended.
 const LEAST: Duration = Duration::from_millis(2);
-/// Without a server, and with nobody who asks for it, a listener gives up after that time, until somebody does.
-const UNUSED: Duration = Duration::from_secs(30);
+/// Without a server, and with nobody who asks for it, a listener gives up after that time, until somebody does. So
+/// long, memory that stands before other servers as well is not used.
+const UNUSED: Duration = Duration::from_secs(5);
 
 lazy!(LISTENERS: Mutex<Vec<Weak<Listener>>> = Mutex::default());
 
@@ -215,6 +216,7 @@ impl Listener {
     /// Find out which servers there are, and have a thread see to each. When to do so again, if at all.
     fn manage(&self) -> Option<Duration> {
         if !self.is_wanted() || self.is_given_up() {
+            self.hub.retire();
             self.rest();
             return None;
         }
@@ -283,6 +285,7 @@ impl Listener {
             self.sessions.lock().served.retain(|served| served != name);
         }
         if matches!(self.client.topology, Topology::Single(_)) {
+            self.hub.retire();
             self.rest();
         }
     }

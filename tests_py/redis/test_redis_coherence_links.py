@@ -15,6 +15,7 @@ from redis_servers.binaries import valkey
 from redis_servers.server import Server, User
 
 from quickcache import CacheWithPresets, MemoryCache, RedisCache, TieredCache, get_quickcache
+from quickcache.django._location import _tell_of_key_function
 
 PREFIX = "app:"
 PASSWORD = "a password"
@@ -320,6 +321,7 @@ class TestAliasesOfDjango:
             )
 
     def test_with_a_key_function_are_kept_as_without_coherence(self, server, aliases, caplog):
+        _tell_of_key_function.cache_clear()  # it is said once
         with caplog.at_level(logging.INFO, logger="quickcache"):
             [backend] = aliases(default={"KEY_FUNCTION": lambda key, prefix, version: f"own:{key}"})
         assert ["KEY_FUNCTION" in one.getMessage() for one in caplog.records] == [True]

@@ -359,6 +359,18 @@ impl Hub {
         was_linked
     }
 
+    /// Nobody listens any more, until somebody asks again: memory has nothing of these servers, and does not wait for
+    /// them.
+    pub fn retire(&self) {
+        let links = {
+            let _pass = gate::enter();
+            self.state.lock().links()
+        };
+        for link in links {
+            link.retire();
+        }
+    }
+
     /// Nobody tells of changes for now: memory is off where it may not serve nevertheless.
     pub fn pause(&self) {
         let links = {

@@ -110,11 +110,20 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
+impl Link {
+    /// Have memory have nothing that came by it, and not depend on it.
+    pub(super) fn retire(&self) {
+        self.trusted_since.store(0, Relaxed);
         if let Some(memory) = self.memory.upgrade() {
             memory.leave(self.id);
+            memory.flush();
         }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.retire();
         self.hub.revise();
     }
 }
