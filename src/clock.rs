@@ -133,11 +133,6 @@ impl Deadline {
         self != Self::NEVER && self.0 & Self::ON_TRUST != 0
     }
 
-    /// Whether the moment has come. Reads no clock where it never does.
-    pub fn has_passed(self, clock: &impl Clock) -> bool {
-        self != Self::NEVER && clock.now() >= self.0
-    }
-
     /// Whether the moment has come at `now`, a reading of the deadline's clock.
     pub fn has_passed_at(self, now: u64) -> bool {
         self.0 <= now && self != Self::NEVER

@@ -142,8 +142,8 @@ impl Hub {
         (link, is_more)
     }
 
-    /// What the servers are to be asked for, and the version to answer with. Of
-    /// prefixes, the fewest that have all keys that are wanted: servers refuse one that begins with another.
+    /// What the servers are to be asked for, and the version to answer with. Of prefixes, the
+    /// fewest that have all keys that are wanted: servers refuse one that begins with another.
     pub fn wanted(&self) -> (Vec<Vec<u8>>, u64) {
         let mode = self.mode();
         let (links, version) = {
@@ -160,12 +160,14 @@ impl Hub {
         (wanted, version)
     }
 
+    fn links(&self) -> Vec<Arc<Link>> {
+        let _pass = gate::enter();
+        self.state.lock().links()
+    }
+
     /// How often the servers are to be asked.
     pub fn beat(&self) -> Duration {
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
+        let links = self.links();
         let beat = links.iter().map(|link| link.bounds().beat).min();
         beat.unwrap_or(Duration::from_secs(1))
     }
@@ -342,8 +344,7 @@ impl Hub {
         self.renew();
     }
 
-    /// A server tells of no changes any more.
-    /// Whether it had.
+    /// A server tells of no changes any more. Whether it had until now.
     pub fn lost(&self, node: &str, why: &dyn fmt::Display) -> bool {
         let was_linked = {
             let _pass = gate::enter();
@@ -362,22 +363,15 @@ impl Hub {
     /// Nobody listens any more, until somebody asks again: memory has nothing of these servers, and does not wait for
     /// them.
     pub fn retire(&self) {
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
-        for link in links {
+        for link in self.links() {
             link.retire();
         }
     }
 
     /// Nobody tells of changes for now: memory is off where it may not serve nevertheless.
     pub fn pause(&self) {
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
-        for link in links.iter().filter(|link| link.bounds().grace.is_zero()) {
+        let links = self.links().into_iter();
+        for link in links.filter(|link| link.bounds().grace.is_zero()) {
             link.trust_since(None);
         }
     }
@@ -425,11 +419,7 @@ impl Hub {
         self.mode.store(next.map_or(OFF, |mode| mode as u8), SeqCst);
         self.revise();
         self.settle(next.is_none());
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
-        for link in links {
+        for link in self.links() {
             link.trust_since(None);
         }
         self.notices.say(Level::Warn, About::Refused(refused), || {
@@ -443,10 +433,7 @@ impl Hub {
 
     /// Some keys were changed.
     pub fn invalidate<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) {
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
+        let links = self.links();
         let links: Vec<_> = links
             .iter()
             .filter_map(|link| Some((link.way(), link.memory()?)))
@@ -476,13 +463,10 @@ impl Hub {
 
     /// Any key may have been changed.
     pub fn flush(&self) {
-        let links = {
-            let _pass = gate::enter();
-            self.state.lock().links()
-        };
         self.counters.flushes.add(1);
         // Once each: many links may lead to one memory.
-        let memories: BTreeMap<_, _> = links
+        let memories: BTreeMap<_, _> = self
+            .links()
             .iter()
             .filter_map(|link| link.memory())
             .map(|memory| (Arc::as_ptr(&memory).addr(), memory))
