@@ -7,6 +7,8 @@ collect_ignore_glob = ["test_*"] if WINDOWS else []
 
 if not WINDOWS:
     from redis_servers.fixtures import (  # noqa: F401  fixtures are found here
+        link,
+        mode,
         prefix,
         program,
         proxy,

@@ -59,11 +59,6 @@ def at(prefix):
     return at
 
 
-@pytest.fixture(params=["tracking", "pubsub"])
-def mode(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
 def witness():
     """Have somebody listen all the time: what has begun is not to be begun by each test."""

@@ -10,7 +10,6 @@ from redis.crc import key_slot
 from redis_servers import faults
 from redis_servers.binaries import valkey
 from redis_servers.cluster import Cluster
-from redis_servers.proxy import Proxy
 from redis_servers.sentinel import Sentinels
 from redis_servers.waiting import until
 
@@ -26,18 +25,6 @@ HALF_OPEN = {
     "both": {"requests": faults.HALF_OPEN, "replies": faults.HALF_OPEN},
     "swallowed": {"replies": faults.BLACK_HOLE},
 }
-
-
-@pytest.fixture(params=["tracking", "pubsub"])
-def mode(request):
-    return request.param
-
-
-@pytest.fixture
-def link(server):
-    """A proxy before the server, whose own port is as well as ever."""
-    with Proxy(server.socket_path) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -8,22 +8,9 @@ from pathlib import Path
 import pytest
 from coherent_members import BOUND, NEVER, Process, listening
 from redis_servers import faults
-from redis_servers.proxy import Proxy
 from redis_servers.waiting import until
 
 WAYS = ["os.fork", "multiprocessing", "fork of C"]
-
-
-@pytest.fixture(params=["tracking", "pubsub"])
-def mode(request):
-    return request.param
-
-
-@pytest.fixture
-def link(server):
-    """A proxy before the server, whose own port is as well as ever."""
-    with Proxy(server.socket_path) as proxy:
-        yield proxy
 
 
 @pytest.fixture

@@ -65,11 +65,6 @@ def pool():
         yield pool
 
 
-@pytest.fixture(params=["tracking", "pubsub"])
-def mode(request):
-    return request.param
-
-
 @pytest.fixture
 def process(shared, prefix, mode):
     """Make what stands for a process that listens."""

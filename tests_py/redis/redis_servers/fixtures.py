@@ -10,7 +10,7 @@ from .proxy import Proxy
 from .server import Server
 from .sharing import TIER_SERVERS, Shared, TierServer
 
-__all__ = ["prefix", "program", "proxy", "server", "shared_tier_server"]
+__all__ = ["link", "mode", "prefix", "program", "proxy", "server", "shared_tier_server"]
 
 
 @pytest.fixture(params=TIER_SERVERS)
@@ -45,3 +45,16 @@ def proxy(shared: Shared) -> Iterator[Proxy]:
     yield one
     one.heal()
     one.drop()
+
+
+@pytest.fixture
+def link(server: Server) -> Iterator[Proxy]:
+    """A proxy of the test's own before the server, whose own port is as well as ever."""
+    with Proxy(server.socket_path) as one:
+        yield one
+
+
+@pytest.fixture(params=["tracking", "pubsub"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Who tells of changes, with coherent tiers."""
+    return str(request.param)
