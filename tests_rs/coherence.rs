@@ -311,6 +311,25 @@ fn memory_of_two_servers_is_trusted_while_both_tell() {
 }
 
 #[test]
+fn memory_does_not_depend_on_servers_that_nobody_listens_to_any_more() {
+    let it = fixture();
+    let _link = it.link("");
+    it.listen();
+    let hub = Hub::new(Mode::Tracking);
+    hub.set_only_node("second");
+    let (second, _) = hub.link(&it.tier.coherent(), way(""), bounds(Duration::ZERO));
+    hub.lost("second", &"a test");
+    assert!(!it.fill("a", 1));
+    hub.retire();
+    assert!(second.is_retired() && !second.is_trusted());
+    assert!(it.fill("a", 1));
+    // Somebody asks for it again.
+    hub.begin();
+    assert!(!second.is_retired() && !second.is_trusted());
+    assert_eq!(None, it.get("a"));
+}
+
+#[test]
 fn what_is_refused_is_replaced_by_less() {
     let hub = Hub::new(Mode::Tracking);
     assert_eq!(Some(Mode::Pubsub), hub.refused(&"a test"));

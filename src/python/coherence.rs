@@ -154,6 +154,11 @@ impl Linked {
         self.link.hub().age().is_some()
     }
 
+    /// Whether nobody listens any more: what is read now may change unsaid.
+    pub(super) fn is_retired(&self) -> bool {
+        self.link.is_retired()
+    }
+
     /// Note that a value was not kept in memory, since it may have changed.
     pub(super) fn count_refused_fill(&self) {
         self.link.count_refused_fill();
@@ -324,7 +329,7 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
                 let all = all.unwrap_or_default();
                 let here = |known: &&Linked| Arc::ptr_eq(&known.listener, listener);
                 links.extend(all.iter().filter(here).cloned());
-                of_memory.extend(all);
+                of_memory.extend(all.into_iter().filter(|known| !known.link.is_retired()));
             }
         }
     }
@@ -336,7 +341,8 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
     let age = hub.and_then(|hub| hub.age());
     let bounds = of_memory.iter().map(|linked| linked.link.bounds().in_all());
     let bound = bounds.min();
-    let is_trusted = of_memory.iter().all(|linked| linked.link.is_trusted());
+    let mut all = links.iter().chain(&of_memory);
+    let is_trusted = all.all(|linked| linked.link.is_trusted());
     let counts = hub.map(|hub| hub.stats()).unwrap_or_default();
     stats.set_item("coherence", mode)?;
     stats.set_item("trusted", !links.is_empty() && is_trusted)?;

@@ -170,7 +170,7 @@ impl<'py> Memory<'py> {
         if let Some((linked, _)) = linked {
             // The server tells of no change of what it does not have, nor of what another has.
             let is_told_of = self.is_on_server() && self.are_of_one_mind();
-            if !is_told_of && linked.is_live() {
+            if linked.is_retired() || !is_told_of && linked.is_live() {
                 if write.replaces() {
                     cache.forget_again(&key);
                 }

@@ -37,7 +37,8 @@ const READ: Duration = Duration::from_secs(5);
 /// What is on its way is waited for so long, even if the answer is overdue: the process may have been suspended.
 const LEAST: Duration = Duration::from_millis(2);
 /// Without a server, and with nobody who asks for it, a listener gives up after that time, until somebody does. So
-/// long, memory that stands before other servers as well is not used.
+/// long, memory that stands before other servers as well is not used. Later where memory may serve without the server:
+/// then nobody need ask.
 const UNUSED: Duration = Duration::from_secs(5);
 
 lazy!(LISTENERS: Mutex<Vec<Weak<Listener>>> = Mutex::default());
@@ -183,8 +184,8 @@ impl Listener {
             for descriptor in inherited.open.into_values() {
                 descriptor.close_inherited();
             }
-            self.hub.begin();
         }
+        self.hub.begin();
     }
 
     /// Have the servers asked anew what they are to tell of.
@@ -210,7 +211,7 @@ impl Listener {
 
     /// Whether nobody would miss it.
     fn is_given_up(&self) -> bool {
-        self.hub.age().is_none() && self.hub.unused_for() > UNUSED
+        self.hub.age().is_none() && self.hub.unused_for() > UNUSED + self.hub.grace()
     }
 
     /// Find out which servers there are, and have a thread see to each. When to do so again, if at all.

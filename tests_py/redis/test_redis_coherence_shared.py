@@ -8,7 +8,7 @@ from redis_servers import waiting
 from redis_servers.binaries import valkey
 from redis_servers.server import Server
 
-from quickcache import MemoryCache, RedisCache, TieredCache
+from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
 
 BEAT = 0.5
 
@@ -61,3 +61,37 @@ def test_the_shortest_bound_is_in_force():
             waiting.until("memory is not used", lambda: "k" not in memory)
         finally:
             server.resume()
+
+
+def test_a_server_that_nobody_asks_for_and_that_is_gone_does_not_hinder_the_other():
+    with Server(valkey()) as gone, Server(valkey()) as server:
+        memory = MemoryCache()
+        of_gone = TieredCache([memory, cache_of(gone)], on_link_loss=1)
+        one = TieredCache([memory, cache_of(server)], beat=60)
+        of_gone.set("gone", 1)
+        kept(memory, of_gone, "gone")
+        gone.kill()
+        one.set("k", 1)
+        waiting.until("the bound has passed", lambda: not one.stats()["trusted"])
+        kept(memory, one, "k")
+        assert (False, True) == (of_gone.stats()["trusted"], one.stats()["trusted"])
+        assert 120 == one.stats()["bound"]
+
+        # Of the one that is gone nothing is kept, although the other has memory trusted.
+        refused = of_gone.stats()["refused_fills"]
+        cached = get_quickcache(cache=of_gone)(["x"])(lambda x: x)
+        assert [1, 1, 1] == [cached(1) for _ in range(3)]
+        assert cached.get_cache_key(1) not in memory
+        assert of_gone.stats()["refused_fills"] > refused
+
+
+def test_memory_that_may_serve_without_its_server_does_so_although_nobody_asks():
+    with Server(valkey()) as server:
+        memory = MemoryCache()
+        tiers = TieredCache([memory, cache_of(server)], on_link_loss=600)
+        tiers.set("k", 1)
+        kept(memory, tiers, "k")
+        server.kill()
+        # Without that, a listener gives up after five seconds.
+        time.sleep(6)
+        assert "k" in memory

@@ -172,6 +172,13 @@ impl Hub {
         beat.unwrap_or(Duration::from_secs(1))
     }
 
+    /// For how long memory may serve at most that is not told of changes.
+    pub fn grace(&self) -> Duration {
+        let links = self.links();
+        let grace = links.iter().map(|link| link.bounds().grace).max();
+        grace.unwrap_or_default()
+    }
+
     /// Whether a session that tells by this version tells of all there is to be told.
     pub fn is_current(&self, version: u64) -> bool {
         let _pass = gate::enter();

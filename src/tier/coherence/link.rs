@@ -9,6 +9,10 @@ use super::{Bounds, Coherent, Hub, Way};
 
 /// How many links there were, of all hubs: a memory tier may have several.
 static LINKS: AtomicU64 = AtomicU64::new(0);
+/// In the place of a moment: it is not trusted.
+const NEVER: u64 = 0;
+/// Memory does not depend on it.
+const RETIRED: u64 = u64::MAX;
 
 /// A memory tier that is kept true to a server.
 pub struct Link {
@@ -18,7 +22,7 @@ pub struct Link {
     way: Way,
     bounds: Bounds,
     refused_fills: AtomicU64,
-    /// When the question was asked whose answer it was last trusted for; 0: it is not trusted.
+    /// When the question was asked whose answer it was last trusted for.
     trusted_since: AtomicU64,
 }
 
@@ -43,7 +47,7 @@ impl Link {
             way,
             bounds,
             refused_fills: AtomicU64::new(0),
-            trusted_since: AtomicU64::new(0),
+            trusted_since: AtomicU64::new(NEVER),
         }
     }
 
@@ -60,8 +64,17 @@ impl Link {
         &self.way
     }
 
+    /// Whether memory has nothing that came by it, and does not depend on it, since nobody listens any more. What
+    /// comes by it now is not to be kept there.
+    pub fn is_retired(&self) -> bool {
+        self.trusted_since.load(SeqCst) == RETIRED
+    }
+
     /// Whether memory may serve now, as far as it is for this link to say.
     pub fn is_trusted(&self) -> bool {
+        if self.is_retired() {
+            return false;
+        }
         let age = self.hub.age_of(&self.trusted_since);
         self.hub.is_here() && age.is_some_and(|age| age < self.bounds.in_all())
     }
@@ -96,27 +109,27 @@ impl Link {
         let Some(memory) = self.memory.upgrade() else {
             return;
         };
-        let since = asked.map_or(0, |asked| self.hub.milliseconds_of(asked));
-        self.trusted_since.store(since, Relaxed);
-        let Some(asked) = asked else {
-            memory.trust(self.id, 0);
-            return;
-        };
-        // In this order: time that passes in between shortens the trust.
-        let now = memory.precise();
-        let left = self.bounds.in_all().saturating_sub(asked.elapsed());
-        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-        memory.trust(self.id, now.saturating_add(left));
+        let until = asked.map_or(0, |asked| {
+            // In this order: time that passes in between shortens the trust.
+            let now = memory.precise();
+            let left = self.bounds.in_all().saturating_sub(asked.elapsed());
+            now.saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
+        });
+        memory.trust(self.id, until);
+        // From now on memory does depend on it.
+        let since = asked.map_or(NEVER, |asked| self.hub.milliseconds_of(asked));
+        self.trusted_since.store(since, SeqCst);
     }
 }
 
 impl Link {
     /// Have memory have nothing that came by it, and not depend on it.
     pub(super) fn retire(&self) {
-        self.trusted_since.store(0, Relaxed);
+        // In this order: nothing more comes by it, then nothing of it is left.
+        self.trusted_since.store(RETIRED, SeqCst);
         if let Some(memory) = self.memory.upgrade() {
-            memory.leave(self.id);
             memory.flush();
+            memory.leave(self.id);
         }
     }
 }
