@@ -61,17 +61,17 @@ impl<V: Clone> Front<V> {
 
     /// The copy at a seat, if it counts: that is a hit. None too where the tier
     /// should be asked all the same, to know of the use: once in many hits, and once in each of its eras.
-    /// Without a clock, only what lives for ever counts.
+    /// `now` is asked only of what does not live for ever, which counts only if it says.
     #[inline(always)]
     #[allow(clippy::inline_always)] // the rest of a hit
     pub fn take(
         &mut self,
         seat: Seat,
         epochs: &Epochs,
-        clock: Option<&impl Clock>,
+        now: impl FnOnce() -> Option<u64>,
         era: u8,
     ) -> Option<V> {
-        of_either!(&mut self.0, table => table.take(seat, epochs, clock, era))
+        of_either!(&mut self.0, table => table.take(seat, epochs, now, era))
     }
 
     /// The copy under a key, if it counts, and where it is.
@@ -84,7 +84,7 @@ impl<V: Clone> Front<V> {
         era: u8,
     ) -> Option<(V, Seat)> {
         let seat = self.seat_of(words)?;
-        let value = self.take(seat, epochs, Some(clock), era)?;
+        let value = self.take(seat, epochs, || Some(clock.now()), era)?;
         Some((value, seat))
     }
 

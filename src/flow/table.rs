@@ -2,7 +2,7 @@
 //!
 //! A copy that was let go leaves a mark, so that probes go on to what was put behind it.
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::Deadline;
 use crate::flow::generation::{Epoch, Epochs};
 use crate::key::local::LocalHasher;
 
@@ -303,7 +303,7 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
         &mut self,
         seat: Seat,
         epochs: &Epochs,
-        clock: Option<&impl Clock>,
+        now: impl FnOnce() -> Option<u64>,
         era: u8,
     ) -> Option<V> {
         if seat.changes != self.changes {
@@ -311,7 +311,7 @@ impl<V: Clone, A, const WORDS: usize> Table<V, A, WORDS> {
         }
         let copied = self.slots.get(seat.place)?.copied()?;
         let is_alive = copied.deadline == Deadline::NEVER
-            || clock.is_some_and(|clock| epochs.trust().is_alive(copied.deadline, clock));
+            || now().is_some_and(|now| epochs.trust().is_alive_at(now, copied.deadline));
         let counts = epochs.is_current(copied.epoch) && copied.words.is_of(era) && is_alive;
         if !counts || self.hits == self.asks_at {
             return None;

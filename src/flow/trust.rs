@@ -12,7 +12,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::SeqCst,
 };
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::Deadline;
 use crate::gate;
 
 /// Until when values count that other processes may change.
@@ -74,8 +74,7 @@ impl Trust {
 
     /// Whether a value with that deadline, which is not `NEVER`, counts as far as time goes.
     #[inline]
-    pub fn is_alive(&self, deadline: Deadline, clock: &impl Clock) -> bool {
-        let now = clock.now();
+    pub fn is_alive_at(&self, now: u64, deadline: Deadline) -> bool {
         !deadline.has_passed_at(now) && (!deadline.needs_trust() || self.holds_at(now))
     }
 

@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use super::arguments::Arguments;
 use super::bind::Signature;
-use super::clock::AnyClock;
 use super::first::FirstMemory;
 use super::local;
 use super::memory_cache::MemoryCache;
@@ -121,23 +120,25 @@ impl Near {
         self.has_deadlines.load(Relaxed)
     }
 
-    pub(super) fn clock(&self) -> &AnyClock {
-        self.first.cache.get().tier().clock()
+    /// What time it is.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        self.first.cache.get().tier().clock().now()
     }
 
-    /// The copy at the seat of an earlier hit. None too if that is at another by now, or if it takes a
-    /// clock to know.
+    /// The copy at the seat of an earlier hit. None too if that is at another by now, or if it takes to know
+    /// what time it is.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls with the last call's arguments
     pub(super) fn hit_again(
         &self,
         py: Python<'_>,
         seat: &Seat,
-        clock: Option<&AnyClock>,
+        now: Option<u64>,
     ) -> Option<Object> {
         let tier = self.first.cache.get().tier();
         let mut front = self.front.hold(py)?;
-        front.take(*seat, tier.epochs(), clock, tier.era())
+        front.take(*seat, tier.epochs(), || now, tier.era())
     }
 
     /// What the front has for a call, if all that it takes can be had without Python.
@@ -161,7 +162,7 @@ impl Near {
     }
 
     /// The copy for a call that comes down to one short value, unless it is the last one again or takes
-    /// a clock that is not there: by integers and by texts apart, so that what is known of their keys is
+    /// what time it is to know: by integers and by texts apart, so that what is known of their keys is
     /// made use of.
     #[inline(always)]
     #[allow(clippy::inline_always)] // for calls of many arguments by turns
@@ -170,7 +171,7 @@ impl Near {
         py: Python<'_>,
         call: &Vector<'_, '_>,
         memo: &mut Memo,
-        clock: Option<&AnyClock>,
+        now: Option<u64>,
     ) -> Option<Object> {
         let way = self.way.as_ref()?;
         let place = way.values.first().filter(|_| way.is_of_one)?;
@@ -184,9 +185,9 @@ impl Near {
             }
         };
         if let Some(key) = local::short_integer(value) {
-            self.hit_of_short(py, &[key], memo, clock)
+            self.hit_of_short(py, &[key], memo, now)
         } else {
-            self.hit_of_short(py, local::short_text(value)?.words(), memo, clock)
+            self.hit_of_short(py, local::short_text(value)?.words(), memo, now)
         }
     }
 
@@ -197,7 +198,7 @@ impl Near {
         py: Python<'_>,
         words: &[u64],
         memo: &mut Memo,
-        clock: Option<&AnyClock>,
+        now: Option<u64>,
     ) -> Option<Object> {
         let mut front = self.front.hold(py)?;
         let seat = front.seat_of(words)?;
@@ -206,7 +207,7 @@ impl Near {
         }
         memo.last = Some(seat);
         let tier = self.first.cache.get().tier();
-        front.take(seat, tier.epochs(), clock, tier.era())
+        front.take(seat, tier.epochs(), || now, tier.era())
     }
 
     #[inline]

@@ -42,6 +42,8 @@ pub(super) struct Shortcut {
     code: OnceLock<Py<PyAny>>,
     code_at: AtomicUsize,
     armed: Attached<Option<Hot>>,
+    /// Whether hits are likely to take a clock: these have a way of their own.
+    takes_clock: AtomicBool,
     /// Whether a call is on its way in Rust, which a call within it then is not.
     busy: AtomicBool,
     desk: Py<Desk>,
@@ -72,19 +74,13 @@ impl Hot {
     /// A hit with the arguments of the last one.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
-    fn again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Again {
-        let Some(near) = &self.armed.near else {
-            return Again::Other;
-        };
-        if near.has_deadlines() {
-            return Again::Clock;
+    fn again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+        let near = self.armed.near.as_ref()?;
+        let seat = self.memo.seat_of(call)?;
+        if !self.armed.stands(py) {
+            return None;
         }
-        match self.memo.seat_of(call) {
-            Some(seat) if self.armed.stands(py) => near
-                .hit_again(py, seat, None)
-                .map_or(Again::Clock, Again::Hit),
-            _ => Again::Other,
-        }
+        near.hit_again(py, seat, None)
     }
 
     /// A hit of a call of one short value.
@@ -95,13 +91,23 @@ impl Hot {
         near.hit_of_one(py, call, &mut self.memo, None)
     }
 
-    /// A hit of either, by a clock.
+    /// A hit of either, of what may have a deadline.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
     fn by_clock(&mut self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
         let near = self.armed.near_now(py)?;
+        // Read first, when little else has to be kept in registers.
+        let now = Some(near.now());
         match self.memo.seat_of(call) {
-            Some(seat) => near.hit_again(py, seat, Some(near.clock())),
-            None => near.hit_of_one(py, call, &mut self.memo, Some(near.clock())),
+            Some(seat) => near.hit_again(py, seat, now),
+            None => near.hit_of_one(py, call, &mut self.memo, now),
         }
+    }
+
+    /// Whether hits are likely to take a clock.
+    fn takes_clock(&self) -> bool {
+        let near = self.armed.near.as_ref();
+        near.is_some_and(|near| near.has_deadlines())
     }
 
     /// A hit of any call that takes no Python to be looked up.
@@ -110,15 +116,6 @@ impl Hot {
         let signature = self.armed.plan.get().signature()?;
         near.hit(py, signature, arguments, &mut self.memo)
     }
-}
-
-/// What the front has for the arguments of the last hit.
-pub(super) enum Again {
-    Hit(Object),
-    /// It takes a clock to know, or somebody else.
-    Clock,
-    /// The arguments are others, or something has changed.
-    Other,
 }
 
 /// What there is for a call.
@@ -198,12 +195,8 @@ impl Shortcut {
     /// What the front has for a call with the arguments of the last hit.
     #[inline(always)]
     #[allow(clippy::inline_always)] // nothing is called as often
-    pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Again {
-        let hot = self.armed.hold(py);
-        match hot.as_deref() {
-            Some(Some(hot)) => hot.again(py, call),
-            _ => Again::Other,
-        }
+    pub(super) fn hit_again(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
+        self.armed.hold(py)?.as_ref()?.again(py, call)
     }
 
     /// What the front has for a call of one short value, in most cases.
@@ -213,7 +206,15 @@ impl Shortcut {
         self.armed.hold(py)?.as_mut()?.of_one(py, call)
     }
 
+    /// Whether a call is to ask `hit_by_clock`, and not the two above.
+    #[inline]
+    pub(super) fn takes_clock(&self) -> bool {
+        self.takes_clock.load(Ordering::Relaxed)
+    }
+
     /// What the front has for either, where it takes a clock.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
     pub(super) fn hit_by_clock(&self, py: Python<'_>, call: &Vector<'_, '_>) -> Option<Object> {
         self.armed.hold(py)?.as_mut()?.by_clock(py, call)
     }
@@ -224,7 +225,12 @@ impl Shortcut {
         py: Python<'py>,
         arguments: &Arguments<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let object = self.armed.hold(py)?.as_mut()?.near(py, arguments)?;
+        let object = {
+            let mut hot = self.armed.hold(py)?;
+            let hot = hot.as_mut()?;
+            self.takes_clock.store(hot.takes_clock(), Ordering::Relaxed);
+            hot.near(py, arguments)?
+        };
         read(object, py)
     }
 
@@ -239,10 +245,13 @@ impl Shortcut {
         arguments: &Arguments<'_, 'py>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
         let mut hot = self.armed.with(py, Option::take).flatten()?;
-        let object = Vector::of(arguments).and_then(|call| match hot.again(py, &call) {
-            Again::Hit(object) => Some(object),
-            Again::Clock => hot.by_clock(py, &call),
-            Again::Other => hot.of_one(py, &call),
+        let object = Vector::of(arguments).and_then(|call| {
+            if hot.takes_clock() {
+                hot.by_clock(py, &call)
+            } else {
+                let again = hot.again(py, &call);
+                again.or_else(|| hot.of_one(py, &call))
+            }
         });
         let object = object.or_else(|| hot.near(py, arguments));
         // Unless another thread has armed it meanwhile.
@@ -512,6 +521,7 @@ impl Shortcut {
             code: OnceLock::new(),
             code_at: AtomicUsize::new(0),
             armed: Attached::new(None),
+            takes_clock: AtomicBool::new(false),
             busy: AtomicBool::new(false),
             desk,
         })

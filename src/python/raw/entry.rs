@@ -31,7 +31,7 @@ mod with_gil {
     use crate::python::raw::object::{Kind, Object};
     use crate::python::raw::vector::Vector;
     use crate::python::raw::{Stay, check_stack};
-    use crate::python::shortcut::{Again, Answer, Shortcut, read};
+    use crate::python::shortcut::{Answer, Shortcut, read};
     use pyo3::prelude::*;
 
     unsafe extern "C" {
@@ -109,16 +109,18 @@ mod with_gil {
             // SAFETY: as CPython called us.
             return unsafe { go_on(function, args, nargsf, names) };
         };
+        if shortcut.get().takes_clock() {
+            // SAFETY: as CPython called us.
+            return unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) };
+        }
         // SAFETY: the arguments are as CPython hands them to a vectorcall.
         let call = unsafe { Vector::new(py, args, nargsf, names) };
         match shortcut.get().hit_again(py, &call) {
             // SAFETY: as CPython called us.
-            Again::Hit(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
-            // SAFETY: as CPython called us.
-            Again::Clock => unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) },
+            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
             // Apart, so that such a hit needs little of the stack and of the registers.
             // SAFETY: as CPython called us.
-            Again::Other => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
+            None => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
         }
     }
 
