@@ -78,7 +78,10 @@ impl Table {
 
     fn get_again(&mut self, seat: Seat) -> Option<usize> {
         let (epochs, clock) = (&self.epochs, &self.clock);
-        let found = inside(|| self.front.take(seat, epochs, || Some(clock.now()), self.era));
+        let found = inside(|| {
+            self.front
+                .take(seat, epochs, || Some(clock.now()), self.era)
+        });
         found.map(|copy| copy.0.0)
     }
 

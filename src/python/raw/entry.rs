@@ -109,18 +109,14 @@ mod with_gil {
             // SAFETY: as CPython called us.
             return unsafe { go_on(function, args, nargsf, names) };
         };
-        if shortcut.get().takes_clock() {
-            // SAFETY: as CPython called us.
-            return unsafe { by_clock(function, args, nargsf, names, shortcut.as_ptr()) };
-        }
-        // SAFETY: the arguments are as CPython hands them to a vectorcall.
-        let call = unsafe { Vector::new(py, args, nargsf, names) };
-        match shortcut.get().hit_again(py, &call) {
-            // SAFETY: as CPython called us.
-            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
-            // Apart, so that such a hit needs little of the stack and of the registers.
-            // SAFETY: as CPython called us.
-            None => unsafe { look(function, args, nargsf, names, shortcut.as_ptr()) },
+        // Each of the two saves the registers that it needs, which here none has to.
+        // SAFETY: as CPython called us.
+        unsafe {
+            if shortcut.get().takes_clock() {
+                by_clock(function, args, nargsf, names, shortcut.as_ptr())
+            } else {
+                again(function, args, nargsf, names, shortcut.as_ptr())
+            }
         }
     }
 
@@ -168,6 +164,26 @@ mod with_gil {
             },
             Bound::into_ptr,
         )
+    }
+
+    /// A call with the last one's arguments.
+    #[inline(never)]
+    unsafe extern "C" fn again(
+        function: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        names: *mut ffi::PyObject,
+        shortcut: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: as in `enter`, where the shortcut was just looked at.
+        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
+        match known.get().hit_again(py, &call) {
+            // SAFETY: as CPython called us.
+            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
+            // Apart, so that such a hit needs little of the stack and of the registers.
+            // SAFETY: as CPython called us.
+            None => unsafe { look(function, args, nargsf, names, shortcut) },
+        }
     }
 
     /// A call of either kind, whose value is likely to have a deadline.
