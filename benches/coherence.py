@@ -22,15 +22,17 @@ from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
 
 LISTENER = "quickcache-list"  # as much of the thread's name as the system keeps
 
-# Writes keys that somebody else has, each by a command of its own, at a rate; 0: as fast as it can.
+# Writes keys that somebody else has, each by a command of its own, so many at once and at a rate; 0: as fast as it can.
 WRITER = """
 import sys, time
 import redis
-port, prefix, number, rate = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-client = redis.Redis(port=port)
+port, prefix, (number, rate, at_once) = int(sys.argv[1]), sys.argv[2], map(int, sys.argv[3:])
+client = redis.Redis(port=port).pipeline(transaction=False)
 begun = time.monotonic()
 for i in range(number):
     client.set(f"{prefix}{i % 50_000}", i)
+    if i % at_once == at_once - 1:
+        client.execute()
     if rate and i % 10 == 0:
         time.sleep(max(0, begun + i / rate - time.monotonic()))
 """
@@ -136,9 +138,11 @@ def listener_time() -> int:
 
 
 @contextmanager
-def written(server: Server, prefix: str, number: int, rate: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+def written(
+    server: Server, prefix: str, number: int, rate: int = 0, at_once: int = 1
+) -> Iterator[subprocess.Popen[bytes]]:
     """Have another process write."""
-    arguments = [str(part) for part in (server.addresses["TCP"].port, prefix, number, rate)]
+    arguments = [str(part) for part in (server.addresses["TCP"].port, prefix, number, rate, at_once)]
     with subprocess.Popen([sys.executable, "-c", WRITER, *arguments]) as writer:
         try:
             yield writer
@@ -147,8 +151,12 @@ def written(server: Server, prefix: str, number: int, rate: int = 0) -> Iterator
 
 
 def pushes(server: Server, number: int) -> Iterator[Figure]:
-    """The listener's time for one key that another has written, each of which is told by itself."""
-    for prefix, what in (("foreign:", "unknown keys"), ("known:", "keys in memory")):
+    """The listener's time for each key that another has written, which is told by itself or with others."""
+    for prefix, what, at_once in (
+        ("foreign:", "a push of an unknown key", 1),
+        ("known:", "a push of a key in memory", 1),
+        ("many:", "each of five unknown keys in a push", 5),
+    ):
         cache = tiers(server, "tracking", 3_600, prefix)
         cache.get("nothing")
         if prefix == "known:":
@@ -158,12 +166,12 @@ def pushes(server: Server, number: int) -> Iterator[Figure]:
             for i in range(min(number, 50_000)):
                 cache.get(str(i))
         before, told = listener_time(), cache.stats()["invalidations"]
-        with written(server, prefix, number) as writer:
+        with written(server, prefix, number, at_once=at_once) as writer:
             writer.wait()
         time.sleep(0.2)
         told = cache.stats()["invalidations"] - told
         yield (
-            f"listener, a push of one of {what}",
+            f"listener, {what}",
             f"{(listener_time() - before) / told / 1_000:.1f} us",
             "6 us",
         )

@@ -199,6 +199,9 @@ class Result:
     closing: str
 
 
+# Tests of what tests are made with, and of benchmarks: they say nothing of the package, and run on one interpreter.
+OF_TOOLS = ("tests_py/redis/test_servers.py", "tests_py/compat/test_compat_harness.py", "tests_py/benches")
+
 RESULTS: list[Result] = []
 
 
@@ -508,7 +511,9 @@ def test_python(*arguments: str) -> None:
     for interpreter in interpreters():
         python = environment(interpreter.tag, interpreter, "test")
         install(python, test_wheel(interpreter))
-        command = ("-m", "pytest", "-n", "auto", *arguments)
+        is_once = bool(arguments) or interpreter == preferred()
+        left_out = [] if is_once else [f"--ignore={tests}" for tests in OF_TOOLS]
+        command = ("-m", "pytest", "-n", "auto", *left_out, *arguments)
         check(f"Python {interpreter.tag}", python, *command, env=needs_of_tests())
 
 
