@@ -22,7 +22,8 @@ from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
 
 LISTENER = "quickcache-list"  # as much of the thread's name as the system keeps
 
-# Writes keys that somebody else has, each by a command of its own, so many at once and at a rate; 0: as fast as it can.
+# Writes keys that somebody else has, each by a command of its own, so many at once, and at a rate; 0: as fast
+# as it can.
 WRITER = """
 import sys, time
 import redis

@@ -199,7 +199,8 @@ class Result:
     closing: str
 
 
-# Tests of what tests are made with, and of benchmarks: they say nothing of the package, and run on one interpreter.
+# Tests of what tests are made with, and of benchmarks: they say nothing of the package, and run on one
+# interpreter.
 OF_TOOLS = ("tests_py/redis/test_servers.py", "tests_py/compat/test_compat_harness.py", "tests_py/benches")
 
 RESULTS: list[Result] = []
