@@ -15,6 +15,13 @@ use crate::key::local::{Constant, Container, Fixed, LocalKey, ShortKey, Text};
 /// Containers within one another that a local key can have; deeper values go by their wire key.
 const DEEPEST: usize = 8;
 
+/// Have PyO3 find out what it asks only once, how large integers lie in memory: it lets other threads in for that,
+/// and keys are written under a lock.
+pub(super) fn prepare(py: Python<'_>) -> PyResult<()> {
+    0_u128.into_pyobject(py)?.extract::<u128>()?;
+    Ok(())
+}
+
 /// Write a value. False, and nothing to be done with the key, for values that only the wire key can
 /// tell. Runs no Python.
 #[inline(always)]

@@ -93,6 +93,7 @@ mod _native {
         super::guard::seal_natives(py)?;
         super::foreign::prepare();
         super::raw::read::learn_texts(py);
+        super::local::prepare(py)?;
         super::logging::install(py)
     }
 
