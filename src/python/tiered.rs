@@ -430,7 +430,7 @@ pub(super) fn set<'py>(
     };
     let Some(tier) = single(cache)? else {
         let tiers = in_order(cache)?.enumerate().map(as_asked);
-        if asked.has_remote() && asked.are_ours() {
+        if asked.are_ours() {
             let tiers = tiers.collect::<PyResult<Vec<_>>>()?;
             let is_refused = stack::fill(&tiers, key, value, replaces)?;
             let is_unanswered = |tier: &AnyTier<'_>| match &tier.kind {

@@ -5,6 +5,8 @@ import threading
 import time
 
 LIMIT = 20  # seconds after which something hangs
+# Seconds after which one whose wait has ended, and who comes nowhere, is taken to wait again: not counted.
+AGAIN = 0.05
 
 _here = threading.local()
 
@@ -23,6 +25,7 @@ class Actor:
         self.number = number
         self.state = "running"  # or "paused", "waiting" for another actor's computation, "done"
         self.waits_for = None
+        self.woken = None  # when its wait ended, if it has come nowhere since
         self.key = None  # of the call it makes
         self.error = None
         self._stage = stage
@@ -101,6 +104,7 @@ class Stage:
             for actor in self._actors:
                 if me is not None and actor.waits_for is me:
                     actor.state, actor.waits_for = "running", None
+                    actor.woken = time.monotonic()
 
     def _settle(self):
         """Go on when nobody runs."""
@@ -114,10 +118,19 @@ class Stage:
                     # Of those who run, only the one who was told to go on makes a call.
                     if self._count_waits() > self._waits and self._told.state == "running":
                         self._waits += 1
-                        self._told.state = "waiting"
-                        self._told.waits_for = self._leaders.get(self._told.key)
+                        self._wait(self._told)
+                    for actor in self._actors:
+                        if (
+                            actor.state == "running"
+                            and actor.woken
+                            and actor.woken + AGAIN < time.monotonic()
+                        ):
+                            self._wait(actor)
+
+    def _wait(self, actor):
+        actor.state, actor.waits_for = "waiting", self._leaders.get(actor.key)
 
     def _note(self, actor, state, place):
         with self._lock:
-            actor.state, actor.waits_for = state, None
+            actor.state, actor.waits_for, actor.woken = state, None, None
             self.played.append((actor.number, place))

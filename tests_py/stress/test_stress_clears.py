@@ -244,6 +244,7 @@ class Play:
         try:
             value = self.function(key, **options)
         except TroubleError:
+            self.stage.has_landed()
             return None
         finally:
             history.writing.call = None
@@ -283,11 +284,15 @@ class Play:
         self.history.clears += [(key, clear) for key in keys]
 
 
+# Plays that once found something.
+FOUND = {"memory over memory": [684]}
+
+
 @pytest.mark.parametrize("kind", CACHES)
 def test_no_call_after_a_clear_is_given_what_is_from_before_it(kind):
     stale, overtaken = [], 0
     plays = length(40, 1_000)
-    for seed in range(plays):
+    for seed in {*range(plays), *FOUND.get(kind, ())}:
         play = Play(kind, seed)
         try:
             play.run()
