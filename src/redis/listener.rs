@@ -288,6 +288,9 @@ impl Listener {
         if matches!(self.client.topology, Topology::Single(_)) {
             self.hub.retire();
             self.rest();
+        } else if !self.is_wanted() {
+            // Once more: a link that was lost since has memory wait for it.
+            self.hub.retire();
         }
     }
 
