@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use quickcache::clock::Timeout;
 use quickcache::tier::breaker::Shard;
-use quickcache::tier::lease::{Lease, SEAL, TOKEN, is_placeholder};
+use quickcache::tier::lease::{Lease, SEAL, TOKEN, is_placeholder, placeholder_head};
 use quickcache::tier::remote::{Options, RemoteTier};
 use quickcache::tier::server::{Condition, Failure, FailureKind, Server, Stored};
 
@@ -239,7 +239,26 @@ impl Server for FakeServer {
         Ok(is_so && state.values.remove(key).is_some())
     }
 
-    fn mark(&self, key: &[u8], lease: &Lease, life: Timeout, _: Instant) -> Result<(), Failure> {
+    fn unvalue(&self, key: &[u8], life: Timeout, _: Instant) -> Result<bool, Failure> {
+        let mut state = self.called("unvalue", [key])?;
+        let marked =
+            |(bytes, _): &&mut (Vec<u8>, Timeout)| bytes.ends_with(&SEAL) && !is_placeholder(bytes);
+        let Some(value) = state.values.get_mut(key).filter(marked) else {
+            return Ok(false);
+        };
+        let token = value.0.split_off(value.0.len() - TOKEN);
+        *value = ([placeholder_head(), &token].concat(), life);
+        Ok(true)
+    }
+
+    fn mark(
+        &self,
+        key: &[u8],
+        lease: &Lease,
+        life: Timeout,
+        _: bool,
+        _: Instant,
+    ) -> Result<(), Failure> {
         let mut state = self.called("mark", [key])?;
         if let Some((bytes, _)) = state.values.get_mut(key) {
             if bytes.ends_with(&SEAL) {

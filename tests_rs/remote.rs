@@ -56,7 +56,7 @@ fn every_operation_tells_of_its_failure() {
         kind(tier.increment(KEY, 1)),
         kind(tier.get_many(&keys)),
         kind(tier.lease(KEY, false)),
-        kind(tier.mark(KEY)),
+        kind(tier.mark(KEY, true)),
         kind(tier.set(KEY, b"v", FOREVER)),
         kind(tier.set_many(vec![item], FOREVER).1),
         kind(tier.delete(KEY)),
@@ -188,7 +188,7 @@ fn a_step_after_one_that_failed_is_not_taken_and_a_first_step_is() {
     assert_eq!(vec!["get"], server.calls());
     // A refresh reads nothing first. If nobody else calls, it is what finds the server back.
     server.recover(b'a');
-    assert!(matches!(tier.mark(KEY), Ok(Some(_))));
+    assert!(matches!(tier.mark(KEY, true), Ok(Some(_))));
     assert!(tier.lease(KEY, false).is_ok());
 }
 

@@ -45,7 +45,7 @@ fn a_key_whose_delete_did_not_arrive_is_missing_and_nobody_is_asked() {
     assert!(matches!(tier.lease(KEY, false).unwrap(), Leased::Unleased));
     let alone = tier.lease_alone(KEY, false, Duration::ZERO).unwrap();
     assert!(matches!(alone, Leased::Unleased));
-    assert_eq!(None, tier.mark(KEY).unwrap());
+    assert_eq!(None, tier.mark(KEY, true).unwrap());
     assert!(!tier.fill(KEY, b"new", FOREVER, None).unwrap().is_current());
     assert_eq!(Vec::<&str>::new(), server.calls());
     assert_eq!(vec![None], tier.get_many(&[KEY.to_vec()]).unwrap());

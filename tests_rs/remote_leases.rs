@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quickcache::clock::Timeout;
 use quickcache::tier::lease::{Lease, placeholder_head};
-use quickcache::tier::remote::{Leased, RemoteTier};
+use quickcache::tier::remote::{Filled, Leased, RemoteTier};
 
 use crate::fake_server::{FakeServer, Values};
 
@@ -186,7 +186,7 @@ fn a_marked_value_stays_until_the_new_one_replaces_it() {
     let server = FakeServer::default();
     let tier = server.tier();
     server.put(KEY, b"\x80old.");
-    let lease = tier.mark(KEY).unwrap().unwrap();
+    let lease = tier.mark(KEY, true).unwrap().unwrap();
     let marked = [b"\x80old.", lease.token()].concat();
     assert_eq!(Some(marked.clone()), found(&tier));
     assert_eq!(marked, value(tier.lease(KEY, false).unwrap()));
@@ -203,20 +203,22 @@ fn of_two_refreshes_the_later_one_wins_and_none_after_a_delete() {
     let server = FakeServer::default();
     let tier = server.tier();
     server.put(KEY, b"\x80old.");
-    let first = tier.mark(KEY).unwrap().unwrap();
-    let second = tier.mark(KEY).unwrap().unwrap();
+    let first = tier.mark(KEY, true).unwrap().unwrap();
+    let second = tier.mark(KEY, true).unwrap().unwrap();
     assert!(
         !tier
             .fill(KEY, b"1", FOREVER, Some(&first))
             .unwrap()
             .is_current()
     );
+    // What the first was to replace is older than what its caller has, and the second may never store.
+    assert_eq!(Some(second.placeholder()), server.holds(KEY));
     assert!(
         tier.fill(KEY, b"2", FOREVER, Some(&second))
             .unwrap()
             .is_current()
     );
-    let third = tier.mark(KEY).unwrap().unwrap();
+    let third = tier.mark(KEY, true).unwrap().unwrap();
     assert!(tier.delete(KEY).unwrap());
     assert!(
         !tier
@@ -228,16 +230,40 @@ fn of_two_refreshes_the_later_one_wins_and_none_after_a_delete() {
 }
 
 #[test]
+fn a_refresh_that_is_too_large_to_keep_and_overtaken_leaves_no_old_value() {
+    let server = FakeServer::default();
+    let tier = server.tier();
+    server.put(KEY, b"\x80old.");
+    let first = tier.mark(KEY, true).unwrap().unwrap();
+    let second = tier.mark(KEY, true).unwrap().unwrap();
+    let filled = tier.fill(KEY, b"1", Timeout::NONE, Some(&first)).unwrap();
+    assert_eq!(Filled::Overtaken, filled);
+    assert_eq!(Some(second.placeholder()), server.holds(KEY));
+}
+
+#[test]
+fn a_refresh_that_is_refused_takes_no_newer_value_away() {
+    let server = FakeServer::default();
+    let tier = server.tier();
+    server.put(KEY, b"\x80old.");
+    let first = tier.mark(KEY, true).unwrap().unwrap();
+    server.put(KEY, b"\x80newer.");
+    let filled = tier.fill(KEY, b"1", FOREVER, Some(&first)).unwrap();
+    assert_eq!(Filled::Overtaken, filled);
+    assert_eq!(Some(b"\x80newer.".to_vec()), server.holds(KEY));
+}
+
+#[test]
 fn a_mark_given_back_leaves_the_old_value() {
     let server = FakeServer::default();
     let tier = server.tier();
     server.put(KEY, b"\x80old.");
-    let lease = tier.mark(KEY).unwrap().unwrap();
+    let lease = tier.mark(KEY, true).unwrap().unwrap();
     tier.release(KEY, &lease).unwrap();
     assert!(found(&tier).is_some_and(|bytes| bytes.starts_with(b"\x80old.")));
     server.take(KEY);
     // Where there was no value, a mark is a placeholder like any other.
-    let lease = tier.mark(KEY).unwrap().unwrap();
+    let lease = tier.mark(KEY, true).unwrap().unwrap();
     assert_eq!(Some(lease.placeholder()), server.holds(KEY));
     assert!(tier.release(KEY, &lease).unwrap());
 }
@@ -316,7 +342,7 @@ fn a_computed_value_that_is_too_large_lets_its_lease_go_and_is_told_from_one_ove
         );
         assert_eq!(None, server.holds(KEY));
         server.put(KEY, b"\x80old.");
-        let lease = tier.mark(KEY).unwrap().unwrap();
+        let lease = tier.mark(KEY, true).unwrap().unwrap();
         assert!(
             tier.fill(KEY, bytes, life, Some(&lease))
                 .unwrap()

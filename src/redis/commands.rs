@@ -108,16 +108,27 @@ impl Server for Client {
         key: &[u8],
         lease: &Lease,
         life: Timeout,
+        reads_pickles: bool,
         until: Instant,
     ) -> Result<(), Failure> {
         let arguments = |cmd: &mut Cmd| {
             cmd.arg(lease.token()).arg(lease.placeholder());
             cmd.arg(milliseconds(life).unwrap_or(0))
                 .arg(&lease::SEAL[..]);
-            cmd.arg(PICKLE).arg(&ENVELOPE[..]).arg(PICKLED_INT);
+            cmd.arg(PICKLE).arg(&ENVELOPE[..]);
+            cmd.arg(if reads_pickles { PICKLED_INT } else { b"" });
         };
         let reply = self.run_script(&scripts::MARK, key, arguments, Kind::default(), until)?;
         int_of(Some(reply)).map(drop)
+    }
+
+    fn unvalue(&self, key: &[u8], life: Timeout, until: Instant) -> Result<bool, Failure> {
+        let arguments = |cmd: &mut Cmd| {
+            cmd.arg(lease::placeholder_head()).arg(&lease::SEAL[..]);
+            cmd.arg(lease::TOKEN).arg(milliseconds(life).unwrap_or(0));
+        };
+        let reply = self.run_script(&scripts::UNVALUE, key, arguments, Kind::REPLACES, until)?;
+        Ok(int_of(Some(reply))? == 1)
     }
 
     fn touch(&self, key: &[u8], life: Option<Timeout>, until: Instant) -> Result<bool, Failure> {

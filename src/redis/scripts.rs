@@ -42,11 +42,11 @@ return redis.call('DEL', key)"
 script!(
     MARK,
     // token, placeholder, milliseconds, what tokens end with, what pickles and envelopes begin with, what
-    // makes a pickle of digits
+    // makes a pickle of digits, if readers read pickles
     "local key, token, seal = KEYS[1], ARGV[1], ARGV[4]
 local head = redis.call('GETRANGE', key, 0, 2)
 local known = string.sub(head, 1, #ARGV[5]) == ARGV[5] or head == ARGV[6]
-if head ~= '' and not known then
+if head ~= '' and not known and ARGV[7] ~= '' then
   local digits = redis.call('GETRANGE', key, 0, 20)
   if string.match(digits, '^-?%d+$') and #digits <= 20 then
     local life = redis.call('PTTL', key)
@@ -65,6 +65,17 @@ if redis.call('GETRANGE', key, -#seal, -1) == seal then
 else
   redis.call('APPEND', key, token)
 end
+return 1"
+);
+
+script!(
+    UNVALUE,
+    // what placeholders begin with, what tokens end with, how long tokens are, milliseconds
+    "local key, none, seal = KEYS[1], ARGV[1], ARGV[2]
+if redis.call('GETRANGE', key, -#seal, -1) ~= seal then return 0 end
+if redis.call('GETRANGE', key, 0, #none - 1) == none then return 0 end
+local token = redis.call('GETRANGE', key, -tonumber(ARGV[3]), -1)
+redis.call('SET', key, none .. token, 'PX', ARGV[4])
 return 1"
 );
 

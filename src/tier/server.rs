@@ -68,9 +68,19 @@ pub trait Server: Send + Sync + 'static {
     ) -> Result<bool, Failure>;
 
     /// Put a lease behind the value under `key`; where there is none, or none that knows its end, a placeholder
-    /// with that life.
-    fn mark(&self, key: &[u8], lease: &Lease, life: Timeout, until: Instant)
-    -> Result<(), Failure>;
+    /// with that life. An integer is made a pickle for it, if readers read pickles.
+    fn mark(
+        &self,
+        key: &[u8],
+        lease: &Lease,
+        life: Timeout,
+        reads_pickles: bool,
+        until: Instant,
+    ) -> Result<(), Failure>;
+
+    /// Of a value with a lease behind it, leave the lease alone: a placeholder with that life. Whether there was
+    /// one.
+    fn unvalue(&self, key: &[u8], life: Timeout, until: Instant) -> Result<bool, Failure>;
 
     /// Whether there is a value under `key`, and not just a lease. With `life`, give it that.
     fn touch(&self, key: &[u8], life: Option<Timeout>, until: Instant) -> Result<bool, Failure>;

@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import redis
@@ -390,6 +391,49 @@ class TestARefresh:
         assert function(1, fresh=True) == "begun first"
         assert inner == ["begun later"]
         assert pickle.loads(client.get(key_of(prefix, function, 1))) == "begun later"
+
+    @pytest.mark.parametrize("old", ["old", 12], ids=repr)
+    @pytest.mark.parametrize("ends", [ValueError("no"), "begun later"], ids=["raises", "returns"])
+    def test_leaves_no_old_value_though_another_has_begun_meanwhile(self, make, old, ends):
+        quickcache, _ = make()
+        has_begun, may_end, others = threading.Event(), threading.Event(), []
+
+        def begun_first(function):
+            others.append(threading.Thread(target=call, args=(function,)))
+            others[0].start()
+            assert has_begun.wait(10)
+            return "begun first"
+
+        def begun_later(_):
+            has_begun.set()
+            assert may_end.wait(10)
+            return ends
+
+        def call(function):
+            with suppress(ValueError):
+                function(1, fresh=True)
+
+        function = self.refreshing(quickcache, [old, begun_first, begun_later, "after both"])
+        function(1)
+        assert function(1, fresh=True) == "begun first"
+        assert function(1) == "after both"
+        may_end.set()
+        others[0].join()
+        assert function(1) in ("after both", ends)
+
+    @pytest.mark.parametrize("old", [5, "old", [5]], ids=repr)
+    def test_of_what_is_no_pickle_is_read_by_nobody_meanwhile(self, make, old):
+        quickcache, cache = make(serializer="json")
+        seen = []
+
+        def look(function):
+            seen.append(cache.get(function.get_cache_key(1)))
+            return 6
+
+        function = self.refreshing(quickcache, [old, look])
+        assert [function(1), function(1, fresh=True), function(1)] == [old, 6, 6]
+        assert seen == [None]
+        assert (cache.stats()["undecodable"], cache.stats()["refusals"]) == (0, 0)
 
     def test_whose_function_changes_its_arguments_leaves_no_old_value(self, make, prefix, client):
         quickcache, _ = make()

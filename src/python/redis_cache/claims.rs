@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::RedisCache;
 use super::values::now_ms;
+use crate::codec::Format;
 use crate::python::raw;
 use crate::tier::Found;
 use crate::tier::lease::Lease;
@@ -110,6 +111,9 @@ impl RedisCache {
 
     /// Take the right to replace the value of a full key.
     pub(in crate::python) fn mark(&self, py: Python<'_>, key: &[u8]) -> PyResult<Option<Lease>> {
-        Ok(self.ask(py, |tier| tier.mark(key))?.flatten())
+        let reads_pickles = self.serializer.format() == Format::Pickle;
+        Ok(self
+            .ask(py, |tier| tier.mark(key, reads_pickles))?
+            .flatten())
     }
 }

@@ -61,11 +61,11 @@ impl<S: Server> RemoteTier<S> {
                     server.delete_if(key, Condition::Leased(lease), until)
                 }),
             }?;
-            return Ok(if was_mine {
-                Filled::TooLarge
-            } else {
-                Filled::Overtaken
-            });
+            if was_mine {
+                return Ok(Filled::TooLarge);
+            }
+            self.void_older(key, lease)?;
+            return Ok(Filled::Overtaken);
         }
         let condition = lease.map_or(Condition::Always, Condition::Leased);
         let kept = self.run_further(key, |server, until| {
@@ -76,8 +76,25 @@ impl<S: Server> RemoteTier<S> {
             Ok(Filled::Kept)
         } else {
             self.counters.refusals.add(1);
+            self.void_older(key, lease)?;
             Ok(Filled::Overtaken)
         }
+    }
+
+    /// What a refresh was to replace, if it was refused because another has begun meanwhile: whoever asked for it
+    /// has a newer value by now, and the other may never store one. Its right to do so stays.
+    fn void_older(&self, key: &[u8], lease: Option<&Lease>) -> Result<(), Failure> {
+        if !lease.is_some_and(Lease::is_behind_value) {
+            return Ok(());
+        }
+        let voided = self.run_further(key, |server, until| {
+            server.unvalue(key, Timeout::after(LEASE_LIFE), until)
+        });
+        if voided.is_err() {
+            // Kept, and sent once the server is back.
+            self.delete(key)?;
+        }
+        Ok(())
     }
 
     /// Take the right to compute the value of a full key: one that nobody has, or that of whoever computes
@@ -182,15 +199,22 @@ impl<S: Server> RemoteTier<S> {
         self.counters.wait_timeouts.add(u64::from(in_vain));
     }
 
-    /// Take the right to replace the value of a full key, which stays until then.
-    pub fn mark(&self, key: &[u8]) -> Result<Option<Lease>, Failure> {
+    /// Take the right to replace the value of a full key, which stays until then, if it is one that may have
+    /// something behind it. Integers are made such, if readers read pickles.
+    pub fn mark(&self, key: &[u8], reads_pickles: bool) -> Result<Option<Lease>, Failure> {
         if self.distrusts(key) {
             return Ok(None);
         }
         // A first step: whoever only refreshes has no other to find out by that the server is back.
         self.run(key, |server, until| {
             let lease = new_lease()?.behind_value();
-            server.mark(key, &lease, Timeout::after(LEASE_LIFE), until)?;
+            server.mark(
+                key,
+                &lease,
+                Timeout::after(LEASE_LIFE),
+                reads_pickles,
+                until,
+            )?;
             Ok(Some(lease))
         })
     }
