@@ -330,6 +330,23 @@ fn memory_does_not_depend_on_servers_that_nobody_listens_to_any_more() {
 }
 
 #[test]
+fn memory_is_said_to_serve_only_if_it_does() {
+    for (has_answered, says) in [
+        (false, "memory is not used until it does"),
+        (true, "memory serves until 11 s after"),
+    ] {
+        let it = fixture();
+        let _link = it.link_within("", bounds(SECOND));
+        if has_answered {
+            it.listen();
+        }
+        it.hub.lost(SERVER, &"a test");
+        let [said] = it.hub.take_notices().try_into().unwrap();
+        assert!(said.text.contains(says), "{}", said.text);
+    }
+}
+
+#[test]
 fn what_is_refused_is_replaced_by_less() {
     let hub = Hub::new(Mode::Tracking);
     assert_eq!(Some(Mode::Pubsub), hub.refused(&"a test"));

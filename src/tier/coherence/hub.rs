@@ -395,8 +395,9 @@ impl Hub {
         self.pause();
         if is_news {
             self.notices.say(Level::Warn, About::Lost, || {
-                let with_grace = links.iter().filter(|link| !link.bounds().grace.is_zero());
-                let bound = with_grace.map(|link| link.bounds().in_all()).max();
+                // Only with grace, and if there ever was an answer.
+                let serving = links.iter().filter(|link| link.is_trusted());
+                let bound = serving.map(|link| link.bounds().in_all()).max();
                 let until = match bound {
                     Some(bound) => format!(
                         "memory serves until {} s after the last question that was answered",
