@@ -166,63 +166,43 @@ mod with_gil {
         )
     }
 
-    /// A call with the last one's arguments.
-    #[inline(never)]
-    unsafe extern "C" fn again(
-        function: *mut ffi::PyObject,
-        args: *const *mut ffi::PyObject,
-        nargsf: usize,
-        names: *mut ffi::PyObject,
-        shortcut: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject {
-        // SAFETY: as in `enter`, where the shortcut was just looked at.
-        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
-        match known.get().hit_again(py, &call) {
-            // SAFETY: as CPython called us.
-            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
-            // Apart, so that such a hit needs little of the stack and of the registers.
-            // SAFETY: as CPython called us.
-            None => unsafe { look(function, args, nargsf, names, shortcut) },
-        }
+    /// A way to look: answers with what it finds, or has the next one look.
+    macro_rules! way {
+        ($(#[$doc:meta])* $name:ident by $hit:ident or $next:ident) => {
+            $(#[$doc])*
+            #[inline(never)]
+            unsafe extern "C" fn $name(
+                function: *mut ffi::PyObject,
+                args: *const *mut ffi::PyObject,
+                nargsf: usize,
+                names: *mut ffi::PyObject,
+                shortcut: *mut ffi::PyObject,
+            ) -> *mut ffi::PyObject {
+                // SAFETY: as in `enter`, where the shortcut was just looked at.
+                let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
+                match known.get().$hit(py, &call) {
+                    // SAFETY: as CPython called us.
+                    Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
+                    // Apart, so that a hit needs little of the stack and of the registers.
+                    // SAFETY: as CPython called us.
+                    None => unsafe { $next(function, args, nargsf, names, shortcut) },
+                }
+            }
+        };
     }
 
-    /// A call of either kind, whose value is likely to have a deadline.
-    #[inline(never)]
-    unsafe extern "C" fn by_clock(
-        function: *mut ffi::PyObject,
-        args: *const *mut ffi::PyObject,
-        nargsf: usize,
-        names: *mut ffi::PyObject,
-        shortcut: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject {
-        // SAFETY: as in `enter`, where the shortcut was just looked at.
-        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
-        match known.get().hit_by_clock(py, &call) {
-            // SAFETY: as CPython called us.
-            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
-            // SAFETY: as CPython called us.
-            None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
-        }
-    }
-
-    /// A call with other arguments than the last one, in most cases of one short value.
-    #[inline(never)]
-    unsafe extern "C" fn look(
-        function: *mut ffi::PyObject,
-        args: *const *mut ffi::PyObject,
-        nargsf: usize,
-        names: *mut ffi::PyObject,
-        shortcut: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject {
-        // SAFETY: as in `enter`, where the shortcut was just looked at.
-        let (py, call, known) = unsafe { seen(args, nargsf, names, shortcut) };
-        match known.get().hit_of_one(py, &call) {
-            // SAFETY: as CPython called us.
-            Some(object) => unsafe { hand_out(py, object, function, args, nargsf, names) },
-            // SAFETY: as CPython called us.
-            None => unsafe { look_closer(function, args, nargsf, names, shortcut) },
-        }
-    }
+    way!(
+        /// A call with the last one's arguments.
+        again by hit_again or look
+    );
+    way!(
+        /// A call with other arguments than the last one, in most cases of one short value.
+        look by hit_of_one or look_closer
+    );
+    way!(
+        /// A call of either kind, whose value is likely to have a deadline.
+        by_clock by hit_by_clock or look_closer
+    );
 
     /// A hit of what is copied for each caller.
     #[inline(never)]
