@@ -12,7 +12,7 @@ const AT_ONCE: usize = 2;
 #[derive(Default)]
 pub(in crate::python) struct Words {
     /// The last of them is repeated.
-    words: SmallVec<[[Word; AT_ONCE]; 5]>,
+    noted: SmallVec<[[Word; AT_ONCE]; 5]>,
     count: usize,
     /// Versions of classes, compared after the words.
     #[cfg(not(Py_3_12))]
@@ -42,9 +42,9 @@ impl Words {
 
     fn push(&mut self, word: Word) {
         let place = self.count % AT_ONCE;
-        match self.words.last_mut() {
+        match self.noted.last_mut() {
             Some(last) if place > 0 => last[place..].fill(word),
-            _ => self.words.push([word; AT_ONCE]),
+            _ => self.noted.push([word; AT_ONCE]),
         }
         self.count += 1;
     }
@@ -119,7 +119,7 @@ impl Words {
 
     /// Note what others have noted.
     pub(in crate::python) fn append(&mut self, others: &Self) {
-        let all = others.words.as_flattened().iter();
+        let all = others.noted.as_flattened().iter();
         all.take(others.count).for_each(|&word| self.push(word));
         #[cfg(not(Py_3_12))]
         self.classes.extend_from_slice(&others.classes);
@@ -130,7 +130,8 @@ impl Words {
     #[allow(clippy::inline_always)] // of each hit
     pub(in crate::python) fn are_as_before(&self) -> bool {
         let mut are_words = true;
-        for words in &self.words {
+        // A loop, and not `all` of `all`, which is left a call of its own.
+        for words in &self.noted {
             // SAFETY: of objects that are kept alive; one can be read if those before are as they were.
             are_words = words.iter().all(|&(word, known)| known == unsafe { *word });
             if !are_words {
@@ -138,12 +139,11 @@ impl Words {
             }
         }
         #[cfg(not(Py_3_12))]
-        // SAFETY: of classes that are kept alive by what the words are of.
         let are_words = are_words
-            && self
-                .classes
-                .iter()
-                .all(|&(version, known)| known == unsafe { *version });
+            && self.classes.iter().all(|&(version, known)| {
+                // SAFETY: of a class that is kept alive by what the words are of.
+                known == unsafe { *version }
+            });
         are_words
     }
 }
