@@ -62,6 +62,14 @@ impl Fixture {
         link
     }
 
+    /// The same memory before another server, which is not linked yet.
+    fn second(&self) -> (Arc<Hub>, Arc<Link>) {
+        let hub = Hub::new(Mode::Tracking);
+        hub.set_only_node("second");
+        let (link, _) = hub.link(&self.tier.coherent(), way(""), bounds(Duration::ZERO));
+        (hub, link)
+    }
+
     /// A server is linked that tells of all that is wanted.
     fn listen(&self) {
         let (_, version) = self.hub.wanted();
@@ -296,9 +304,7 @@ fn memory_of_two_servers_is_trusted_while_both_tell() {
     let it = fixture();
     let _link = it.link("");
     it.listen();
-    let hub = Hub::new(Mode::Tracking);
-    hub.set_only_node("second");
-    let (second, _) = hub.link(&it.tier.coherent(), way(""), bounds(Duration::ZERO));
+    let (hub, second) = it.second();
     assert!(!it.fill("a", 1));
     let (_, version) = hub.wanted();
     hub.linked("second", version, Instant::now());
@@ -315,9 +321,7 @@ fn memory_does_not_depend_on_servers_that_nobody_listens_to_any_more() {
     let it = fixture();
     let _link = it.link("");
     it.listen();
-    let hub = Hub::new(Mode::Tracking);
-    hub.set_only_node("second");
-    let (second, _) = hub.link(&it.tier.coherent(), way(""), bounds(Duration::ZERO));
+    let (hub, second) = it.second();
     hub.lost("second", &"a test");
     assert!(!it.fill("a", 1));
     hub.retire();

@@ -163,8 +163,8 @@ impl Listener {
         self.runs_in.store(0, SeqCst);
     }
 
-    /// Forget what a parent process had: its threads are not here. Those of this process may be about to end, and
-    /// have their sockets still.
+    /// Nothing is told yet. Forget what a parent process had: its threads are not here. Those of this process may be
+    /// about to end, and have their sockets still.
     fn begin(&self) {
         let inherited = {
             let _pass = gate::enter();

@@ -112,8 +112,7 @@ impl RedisCache {
     /// Take the right to replace the value of a full key.
     pub(in crate::python) fn mark(&self, py: Python<'_>, key: &[u8]) -> PyResult<Option<Lease>> {
         let reads_pickles = self.serializer.format() == Format::Pickle;
-        Ok(self
-            .ask(py, |tier| tier.mark(key, reads_pickles))?
-            .flatten())
+        let lease = self.ask(py, |tier| tier.mark(key, reads_pickles))?;
+        Ok(lease.flatten())
     }
 }

@@ -120,9 +120,7 @@ impl Link {
         let since = asked.map_or(NEVER, |asked| self.hub.milliseconds_of(asked));
         self.trusted_since.store(since, SeqCst);
     }
-}
 
-impl Link {
     /// Have memory have nothing that came by it, and not depend on it.
     pub(super) fn retire(&self) {
         // In this order: nothing more comes by it, then nothing of it is left.
