@@ -244,8 +244,10 @@ fn between_its_housekeeping_the_bound_is_exceeded_by_little() {
             });
         }
     });
-    // 1/32 and 64 beyond the bound, and what eight threads have in hand
-    assert!(most.load(SeqCst) <= 1_000 + 31 + 64 + 8 * 16, "{most:?}");
+    // 1/32 and 64 beyond the bound, and one from each thread. A thread that is interrupted once it has freed so many,
+    // and before it drops them, has them in hand; so may all eight.
+    let beyond = 31 + 64 + 8;
+    assert!(most.load(SeqCst) <= 1_000 + beyond + 8 * beyond, "{most:?}");
 }
 
 #[test]

@@ -12,15 +12,22 @@ ROW = """
     return row && [...row.cells].map((cell) => cell.textContent);
 """
 HEIGHTS = "return [...document.querySelectorAll('{}')].map((bar) => Number(bar.getAttribute('height')));"
-# The sum of the bars of what was computed, by the scale of their chart.
-DRAWN = """
+# The calls that computed, as far as the page was told.
+COMPUTED = "[...before.values()].reduce((all, worker) => all + worker.misses, 0)"
+# Their milliseconds as the page was told them, and as its bars have them by the scale of their chart, each
+# for as long as it stands for.
+COMPUTING = """
     const chart = document.querySelector('#times');
     const lines = [...chart.querySelectorAll('line')].map((line) => Number(line.getAttribute('y1')));
     const marks = [...chart.querySelectorAll('[text-anchor=end]')].map((mark) => mark.textContent);
     const most = Math.max(...marks.map((mark) => Number(mark.replace(',', ''))).filter(Number.isFinite));
+    const scale = most / (Math.max(...lines) - Math.min(...lines));
+    const long = minute.filter((look) => look.computing > 0).map((look) => look.seconds);
     const heights = [...chart.querySelectorAll('.miss')].map((bar) => Number(bar.getAttribute('height')));
-    const all = heights.reduce((sum, height) => sum + height, 0);
-    return (most * all) / (Math.max(...lines) - Math.min(...lines));
+    const drawn = heights.map((height, place) => scale * height * long[place]);
+    const told = [...before.values()].map((worker) => 1000 * worker.miss_seconds);
+    const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
+    return [sum(told), heights.length === long.length ? sum(drawn) : null];
 """
 
 
@@ -92,20 +99,14 @@ class TestCharts:
         assert all(height > 0 for height in page.run(HEIGHTS.format("#calls rect")))
 
     def test_computing_is_drawn_by_its_time(self, page, site):
-        """About as many milliseconds as were counted: the page looks once in a second, more or less."""
-
-        def computing():
-            return sum(
-                1_000 * counted(site, function, "miss_seconds") for function in ("facts", "bought_with")
-            )
-
-        drawn, counted_before = page.run(DRAWN), computing()
+        """As many milliseconds as the page was told."""
+        computed = page.run(f"return {COMPUTED}")
+        told_before, drawn_before = page.run(COMPUTING)
         ask(site, *(f"/tea/{tea}/" for tea in range(40, 50)))  # which nobody asked for before
-        expected = computing() - counted_before
-        end = time.monotonic() + 60
-        while (found := page.run(DRAWN) - drawn) < expected / 3 and time.monotonic() < end:
-            time.sleep(0.1)
-        assert expected / 3 <= found <= 3 * expected
+        page.until(f"return {COMPUTED} >= {computed + 10}")
+        told, drawn = page.run(COMPUTING)
+        assert pytest.approx(told - told_before, rel=0.01) == drawn - drawn_before
+        assert told > told_before
 
 
 class TestLooks:

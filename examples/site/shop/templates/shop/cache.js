@@ -1,9 +1,9 @@
 "use strict";
-// Asks for the counts of all workers once in a second, and draws them.
+// Asks for the counts of all workers about once in a second, and draws them.
 
 const SECONDS = 60;
 const board = document.querySelector(".board");
-const minute = []; // of each second: calls from a cache, that waited, and that computed; and their milliseconds
+const minute = []; // of each look: how long it was after the last, and by the second: calls from a cache, that waited, and that computed; and their milliseconds
 let before = null; // of each worker: its counts of a second ago
 let beforeAt = 0;
 
@@ -160,6 +160,7 @@ function draw(told) {
     const seconds = (now - beforeAt) / 1000;
     const found = since(told.workers);
     const second = {
+      seconds,
       hits: Math.max(0, found.hits - found.waits) / seconds,
       waits: found.waits / seconds,
       misses: found.misses / seconds,
@@ -194,7 +195,12 @@ async function look() {
   }
 }
 
+/** A second after the answer: looks in a fixed rhythm would come close upon each other after one that took long. */
+async function keepLooking() {
+  await look();
+  setTimeout(keepLooking, 1000);
+}
+
 drawCharts();
 addEventListener("resize", drawCharts);
-look();
-setInterval(look, 1000);
+keepLooking();
