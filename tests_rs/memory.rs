@@ -226,28 +226,25 @@ fn reads_that_have_swept_all_slots_rest_for_a_second() {
 #[test]
 fn between_its_housekeeping_the_bound_is_exceeded_by_little() {
     let (tier, _) = tier(1_000);
-    let alive = Arc::new(());
     let most = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..8 {
-            let (tier, alive, most) = (&tier, &alive, &most);
+            let (tier, most) = (&tier, &most);
             scope.spawn(move || {
                 for number in 0..5_000 {
-                    put(
-                        tier,
-                        format!("{thread}.{number}"),
-                        Arc::clone(alive),
-                        Timeout::FOREVER,
-                    );
-                    most.fetch_max(Arc::strong_count(alive), SeqCst);
+                    put(tier, format!("{thread}.{number}"), (), Timeout::FOREVER);
+                    if number % 8 == 0 {
+                        let mut held = 0;
+                        while !tier.try_visit(|()| held += 1) {}
+                        most.fetch_max(held, SeqCst);
+                    }
                 }
             });
         }
     });
-    // 1/32 and 64 beyond the bound, and one from each thread. A thread that is interrupted once it has freed so many,
-    // and before it drops them, has them in hand; so may all eight.
-    let beyond = 31 + 64 + 8;
-    assert!(most.load(SeqCst) <= 1_000 + beyond + 8 * beyond, "{most:?}");
+    // 1/32 and 64 beyond the bound, and one from each thread
+    let most = most.into_inner();
+    assert!((500..=1_000 + 31 + 64 + 8).contains(&most), "{most}");
 }
 
 #[test]
