@@ -199,9 +199,16 @@ class Result:
     closing: str
 
 
-# Tests of what tests are made with, and of benchmarks: they say nothing of the package, and run on one
-# interpreter.
-OF_TOOLS = ("tests_py/redis/test_servers.py", "tests_py/compat/test_compat_harness.py", "tests_py/benches")
+# Tests of what tests are made with, of benchmarks and of examples: they say nothing of the package, and run
+# on one interpreter.
+OF_TOOLS = (
+    "tests_py/redis/test_servers.py",
+    "tests_py/compat/test_compat_harness.py",
+    "tests_py/benches",
+    "tests_py/test_demo.py",
+    "tests_py/test_demo_redis.py",
+    "tests_py/test_demo_django.py",
+)
 
 RESULTS: list[Result] = []
 
@@ -496,7 +503,8 @@ def test_rust() -> None:
     place = places.get("nt" if WINDOWS else sys.platform, "LD_LIBRARY_PATH")
     folders = [interpreter.libpython or "", *filter(None, [os.environ.get(place)])]
     env = {"PYO3_PYTHON": interpreter.path, place: os.pathsep.join(folders)}
-    check(f"Rust with Python {interpreter.tag}", "cargo", "test", "--locked", env=env)
+    # The core is the same code with Python, and its tests have just run: this is whether they link.
+    check(f"Rust with Python {interpreter.tag}", "cargo", "test", "--locked", "--lib", env=env)
 
 
 def verify() -> None:
