@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDelta, PyFloat, PyInt};
+use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt};
 
 use super::shown::shown;
 use crate::clock::Timeout;
@@ -40,6 +40,15 @@ const OF_A_LINK_LOSS: Stretch = Stretch {
 struct Stretch {
     name: &'static str,
     accepts: &'static str,
+}
+
+impl Stretch {
+    /// Whether it may be that number. True is an integer to Python, and a second to the caches of others; where they
+    /// have nothing of the kind, it is somebody's mistake.
+    fn takes(&self, given: &Bound<'_, PyAny>) -> bool {
+        let is_number = given.is_instance_of::<PyInt>() || given.is_instance_of::<PyFloat>();
+        is_number && (self.name == OF_A_VALUE.name || !given.is_instance_of::<PyBool>())
+    }
 }
 
 /// A timeout: seconds, a timedelta, or None for ever.
@@ -124,7 +133,7 @@ fn seconds(given: &Bound<'_, PyAny>, of: &Stretch) -> PyResult<f64> {
     let py = given.py();
     let number = if given.is_instance_of::<PyDelta>() {
         &given.call_method0("total_seconds")?
-    } else if given.is_instance_of::<PyInt>() || given.is_instance_of::<PyFloat>() {
+    } else if of.takes(given) {
         given
     } else {
         let name = given.get_type().name()?;

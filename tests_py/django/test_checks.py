@@ -319,7 +319,10 @@ class TestBadSettings:
             (redis(OPTIONS={"deadlin": 1}), "deadlin"),
             (memory(OPTIONS={"size": 1}), "a MemoryCache has no option 'size'"),
             (memory(OPTIONS={"MAX_ENTRIES": "many"}), "many"),
-            (tiered(OPTIONS={"memoize_timeout": "long"}), "long"),
+            (
+                tiered(OPTIONS={"memoize_timeout": "long"}),
+                "OPTIONS['memoize_timeout'] of a TieredCache: a timeout is seconds (int or float), a",
+            ),
             (redis(OPTIONS={"serializer": "no.such.Serializer"}), "no"),
             ({"BACKEND": "quickcache.django.Memcached"}, "Memcached"),
             (of_tiers("default"), "names a quickcache.django.MemoryCache and a"),

@@ -49,6 +49,7 @@ WRONG = [
     ({"on_link_loss": "off"}, TypeError, LOSSES + "str: 'off'"),
     ({"on_link_loss": None}, TypeError, LOSSES + "NoneType: None"),
     ({"on_link_loss": [5]}, TypeError, LOSSES + "list: [5]"),
+    ({"on_link_loss": True}, TypeError, LOSSES + "bool: True"),
     ({"on_link_loss": -1}, ValueError, LENGTHS + "-1"),
     ({"on_link_loss": timedelta(days=-1)}, ValueError, LENGTHS + "datetime.timedelta(days=-1)"),
     ({"on_link_loss": inf}, ValueError, LENGTHS + "inf"),

@@ -15,7 +15,13 @@ from django.utils.connection import ConnectionProxy
 from .. import _native
 from .._errors import UncacheableValueError
 from .._tiers import CacheWithPresets
-from ._location import coherence_options, memory_options, redis_arguments, refuse_unknown
+from ._location import (
+    coherence_options,
+    memoize_timeout,
+    memory_options,
+    redis_arguments,
+    refuse_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -244,7 +250,7 @@ class TieredCache(_OnServer):
             }
             params = {**of_lower, **params}
         else:
-            life = options.get("memoize_timeout", 10)
+            life = memoize_timeout(options)
             memory = _memory(location, params)
             server = _redis(location, params)
         tiers = _Tiers(memory, life, server, coherence_options(params))

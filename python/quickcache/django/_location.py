@@ -79,6 +79,16 @@ def memory_options(params: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def memoize_timeout(options: dict[str, Any]) -> Any:
+    """How long the memory of a TieredCache keeps values at most."""
+    life = options.get("memoize_timeout", 10)
+    try:
+        _native._seconds_of(life)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"OPTIONS['memoize_timeout'] of a TieredCache: {error}") from None
+    return life
+
+
 def coherence_options(params: dict[str, Any]) -> _native._Coherence:
     """How a TieredCache keeps memory true."""
     options = params.get("OPTIONS") or {}
