@@ -4,12 +4,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
 
+use super::any_tier::{AnyTier, in_order};
 use super::foreign;
 use super::guard::TIERED_CACHE;
 use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::raw::intern;
-use super::tiered::{self, AnyTier};
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
 
@@ -158,7 +158,7 @@ fn each_tier<'py>(
             return Ok(());
         }
     }
-    tiered::in_order(cache)?.try_for_each(|tier| look(tier?))
+    in_order(cache)?.try_for_each(|tier| look(tier?))
 }
 
 impl AskedTier {

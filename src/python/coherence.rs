@@ -8,12 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
+use super::any_tier::{Kind, look_ahead};
 use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::raw::intern;
 use super::redis_cache::RedisCache;
 use super::shown::shown;
-use super::tiered::{self, Kind};
 use super::{logging, raw, timeout};
 use crate::clock::Timeout;
 use crate::redis::listener::Listener;
@@ -178,7 +178,7 @@ impl Linked {
 /// The links of the memory tiers of a cache, for an operation on `key`. None where they are not kept true.
 pub(super) fn links(cache: &Bound<'_, PyAny>, key: &Key) -> PyResult<Option<Links>> {
     let py = cache.py();
-    let Some(tiers) = tiered::look_ahead(cache)? else {
+    let Some(tiers) = look_ahead(cache)? else {
         return Ok(None);
     };
     let Some((Kind::Remote(lower), uppers)) = tiers.split_last() else {
@@ -307,7 +307,7 @@ fn linked(
 pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let py = cache.py();
     let stats = PyDict::new(py);
-    let tiers = tiered::look_ahead(cache)?.unwrap_or_default();
+    let tiers = look_ahead(cache)?.unwrap_or_default();
     let mut links = Vec::new();
     // All that the same memory depends on.
     let mut of_memory = Vec::new();
@@ -378,7 +378,7 @@ pub(super) fn is_coherent(
 #[pyfunction]
 #[pyo3(name = "_may_be_coherent")]
 pub(super) fn may_be_coherent(cache: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let tiers = tiered::look_ahead(cache)?.unwrap_or_default();
+    let tiers = look_ahead(cache)?.unwrap_or_default();
     let Some((Kind::Remote(lower), uppers)) = tiers.split_last() else {
         return Ok(false);
     };

@@ -5,12 +5,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use smallvec::SmallVec;
 
+use super::any_tier::AnyTier;
 use super::guard::{CACHE_WITH_PRESETS, MEMORY_CACHE, Seal, TIERED_CACHE};
 use super::memory_cache::MemoryCache;
 use super::naming::Naming;
 use super::raw::intern;
 use super::raw::words::Words;
-use super::tiered::AnyTier;
 
 /// The memory tier that a cache asks first.
 pub(super) struct FirstMemory {

@@ -3,6 +3,7 @@
 #![cfg_attr(not(all(Py_3_12, not(Py_GIL_DISABLED))), allow(dead_code))]
 
 mod alias;
+mod any_tier;
 mod argument;
 mod arguments;
 mod asked;
