@@ -312,13 +312,12 @@ impl Hub {
 
     /// It is not known any more which servers there are.
     pub fn lost_track(&self, why: &dyn fmt::Display) {
-        {
+        let was_known = {
             let _pass = gate::enter();
-            if self.state.lock().checked.take().is_some() {
-                self.counters.link_losses.add(1);
-            }
-        }
+            self.state.lock().checked.take().is_some()
+        };
         self.distrust("the service", why);
+        self.counters.link_losses.add(u64::from(was_known));
     }
 
     /// A server has begun to tell of changes: what was read before may have changed unsaid.
@@ -362,8 +361,8 @@ impl Hub {
             };
             known.take().is_some()
         };
-        self.counters.link_losses.add(u64::from(was_linked));
         self.distrust(node, why);
+        self.counters.link_losses.add(u64::from(was_linked));
         was_linked
     }
 
@@ -451,7 +450,6 @@ impl Hub {
         while keys.peek().is_some() {
             let _pass = gate::enter();
             for key in keys.by_ref().take(BATCH) {
-                self.counters.invalidations.add(1);
                 for (way, memory) in &links {
                     let Some(rest) = key.strip_prefix(way.below.as_slice()) else {
                         continue;
@@ -465,13 +463,14 @@ impl Hub {
                         memory.invalidate(&key_above);
                     }
                 }
+                // Who sees the number may rely on it.
+                self.counters.invalidations.add(1);
             }
         }
     }
 
     /// Any key may have been changed.
     pub fn flush(&self) {
-        self.counters.flushes.add(1);
         // Once each: many links may lead to one memory.
         let memories: BTreeMap<_, _> = self
             .links()
@@ -482,6 +481,7 @@ impl Hub {
         for memory in memories.values() {
             memory.flush();
         }
+        self.counters.flushes.add(1);
     }
 
     /// Trust as far as all servers have answered.
