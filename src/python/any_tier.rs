@@ -269,6 +269,10 @@ impl<'py> Tier<Key, Bound<'py, PyAny>> for AnyTier<'py> {
     }
 }
 
+/// Tiers, each looked at when its turn comes. Not on the stack: a value that is read may call the very function that it
+/// is for, and Python finds out too late when a level of that takes more than 16 KB.
+type InOrder<'py> = Box<dyn Iterator<Item = PyResult<AnyTier<'py>>> + 'py>;
+
 /// The tier that a cache is, if it is one alone.
 pub(super) fn single<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<AnyTier<'py>>> {
     if TIERED_CACHE.holds_for(cache) {
@@ -279,19 +283,15 @@ pub(super) fn single<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<AnyTier<
 }
 
 /// The tiers of a cache, or what it is itself.
-pub(super) fn in_order<'py>(
-    cache: &Bound<'py, PyAny>,
-) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
+pub(super) fn in_order<'py>(cache: &Bound<'py, PyAny>) -> PyResult<InOrder<'py>> {
     let several = TIERED_CACHE.holds_for(cache);
     let caches = several.then(|| in_caches(cache)).transpose()?;
     let itself = (!several).then(|| AnyTier::all_of(cache.clone()));
     let itself = itself.transpose()?.into_iter().flatten().map(Ok);
     let operation = Operation::of(cache);
     let ranked = move |(place, tier)| ranked(&operation, place, tier);
-    Ok(caches
-        .into_iter()
-        .flatten()
-        .chain(itself.enumerate().map(ranked)))
+    let itself = itself.enumerate().map(ranked);
+    Ok(Box::new(caches.into_iter().flatten().chain(itself)))
 }
 
 /// The tiers of a cache, if nobody notices that they are looked at before they are asked.
@@ -312,9 +312,7 @@ pub(super) fn look_ahead<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<Vec<
 }
 
 /// The tiers in `caches`, of whatever has these.
-pub(super) fn in_caches<'py>(
-    cache: &Bound<'py, PyAny>,
-) -> PyResult<impl Iterator<Item = PyResult<AnyTier<'py>>> + use<'py>> {
+pub(super) fn in_caches<'py>(cache: &Bound<'py, PyAny>) -> PyResult<InOrder<'py>> {
     let caches = cache.getattr(intern!(cache.py(), "caches"))?;
     let tiers = caches.try_iter()?.flat_map(|object| {
         let tiers = object.and_then(AnyTier::all_of);
@@ -325,9 +323,8 @@ pub(super) fn in_caches<'py>(
         each
     });
     let operation = Operation::of(cache);
-    Ok(tiers
-        .enumerate()
-        .map(move |(place, tier)| ranked(&operation, place, tier)))
+    let ranked = move |(place, tier)| ranked(&operation, place, tier);
+    Ok(Box::new(tiers.enumerate().map(ranked)))
 }
 
 /// A tier that knows its place among the others of an operation.
