@@ -284,14 +284,11 @@ pub(super) fn single<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Option<AnyTier<
 
 /// The tiers of a cache, or what it is itself.
 pub(super) fn in_order<'py>(cache: &Bound<'py, PyAny>) -> PyResult<InOrder<'py>> {
-    let several = TIERED_CACHE.holds_for(cache);
-    let caches = several.then(|| in_caches(cache)).transpose()?;
-    let itself = (!several).then(|| AnyTier::all_of(cache.clone()));
-    let itself = itself.transpose()?.into_iter().flatten().map(Ok);
-    let operation = Operation::of(cache);
-    let ranked = move |(place, tier)| ranked(&operation, place, tier);
-    let itself = itself.enumerate().map(ranked);
-    Ok(Box::new(caches.into_iter().flatten().chain(itself)))
+    if TIERED_CACHE.holds_for(cache) {
+        return in_caches(cache);
+    }
+    let itself = AnyTier::all_of(cache.clone())?;
+    Ok(ranked(cache, itself.into_iter().map(Ok)))
 }
 
 /// The tiers of a cache, if nobody notices that they are looked at before they are asked.
@@ -322,25 +319,25 @@ pub(super) fn in_caches<'py>(cache: &Bound<'py, PyAny>) -> PyResult<InOrder<'py>
         };
         each
     });
-    let operation = Operation::of(cache);
-    let ranked = move |(place, tier)| ranked(&operation, place, tier);
-    Ok(Box::new(tiers.enumerate().map(ranked)))
+    Ok(ranked(cache, tiers))
 }
 
-/// A tier that knows its place among the others of an operation.
+/// Tiers that know their places among the others of an operation.
 fn ranked<'py>(
-    operation: &Rc<Operation<'py>>,
-    place: usize,
-    tier: PyResult<AnyTier<'py>>,
-) -> PyResult<AnyTier<'py>> {
-    let mut tier = tier?;
-    match &mut tier.kind {
-        Kind::Remote(remote) => {
-            remote.is_below.set(place > 0);
-            remote.operation = Some(Rc::clone(operation));
+    cache: &Bound<'py, PyAny>,
+    tiers: impl Iterator<Item = PyResult<AnyTier<'py>>> + 'py,
+) -> InOrder<'py> {
+    let operation = Operation::of(cache);
+    Box::new(tiers.enumerate().map(move |(place, tier)| {
+        let mut tier = tier?;
+        match &mut tier.kind {
+            Kind::Remote(remote) => {
+                remote.is_below.set(place > 0);
+                remote.operation = Some(Rc::clone(&operation));
+            }
+            Kind::Memory(memory) => memory.operation = Some((Rc::clone(&operation), place)),
+            Kind::Foreign(_) => {}
         }
-        Kind::Memory(memory) => memory.operation = Some((Rc::clone(operation), place)),
-        Kind::Foreign(_) => {}
-    }
-    Ok(tier)
+        Ok(tier)
+    }))
 }

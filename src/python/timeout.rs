@@ -12,42 +12,50 @@ use crate::clock::Timeout;
 const OF_A_VALUE: Stretch = Stretch {
     name: "a timeout",
     accepts: "seconds (int or float), a timedelta, or None for ever",
+    takes_bool: true,
 };
 const OF_A_WAIT: Stretch = Stretch {
     name: "flight_wait",
     accepts: "seconds (int or float) or a timedelta",
+    takes_bool: false,
 };
 const OF_AN_OPERATION: Stretch = Stretch {
     name: "deadline",
     accepts: "seconds (int or float) or a timedelta",
+    takes_bool: false,
 };
 const OF_A_CLOCK: Stretch = Stretch {
     name: "what a clock is turned by",
     accepts: "seconds (int or float) or a timedelta",
+    takes_bool: false,
 };
 
 const OF_A_BEAT: Stretch = Stretch {
     name: "beat",
     accepts: "seconds (int or float) or a timedelta",
+    takes_bool: false,
 };
 const OF_A_LINK_LOSS: Stretch = Stretch {
     name: "on_link_loss",
     accepts: "'bypass' (memory is off until the server tells of changes again), or for how many seconds memory may \
               serve nevertheless (int or float, or a timedelta)",
+    takes_bool: false,
 };
 
 /// What a time is for, as errors tell it.
 struct Stretch {
     name: &'static str,
     accepts: &'static str,
+    /// True is an integer to Python, and a second to the caches of others; where they have nothing of the kind, it is
+    /// somebody's mistake.
+    takes_bool: bool,
 }
 
 impl Stretch {
-    /// Whether it may be that number. True is an integer to Python, and a second to the caches of others; where they
-    /// have nothing of the kind, it is somebody's mistake.
+    /// Whether it may be that number.
     fn takes(&self, given: &Bound<'_, PyAny>) -> bool {
         let is_number = given.is_instance_of::<PyInt>() || given.is_instance_of::<PyFloat>();
-        is_number && (self.name == OF_A_VALUE.name || !given.is_instance_of::<PyBool>())
+        is_number && (self.takes_bool || !given.is_instance_of::<PyBool>())
     }
 }
 

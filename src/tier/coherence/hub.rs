@@ -316,8 +316,7 @@ impl Hub {
             let _pass = gate::enter();
             self.state.lock().checked.take().is_some()
         };
-        self.distrust("the service", why);
-        self.counters.link_losses.add(u64::from(was_known));
+        self.distrust("the service", was_known, why);
     }
 
     /// A server has begun to tell of changes: what was read before may have changed unsaid.
@@ -361,8 +360,7 @@ impl Hub {
             };
             known.take().is_some()
         };
-        self.distrust(node, why);
-        self.counters.link_losses.add(u64::from(was_linked));
+        self.distrust(node, was_linked, why);
         was_linked
     }
 
@@ -383,7 +381,7 @@ impl Hub {
     }
 
     /// Use memory no more, or not for long.
-    fn distrust(&self, node: &str, why: &dyn fmt::Display) {
+    fn distrust(&self, node: &str, was_linked: bool, why: &dyn fmt::Display) {
         let (links, is_news) = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
@@ -407,6 +405,7 @@ impl Hub {
                 format!("{node} does not tell of changes, and {until}: {why}")
             });
         }
+        self.counters.link_losses.add(u64::from(was_linked));
     }
 
     /// The servers refuse the mode in force. The one that is used instead is returned, if there is one.
