@@ -164,11 +164,15 @@ fn a_lost_link_turns_memory_off_and_a_new_one_begins_empty() {
     it.listen();
     assert!(it.fill("a", 1));
     let before = it.tier.generation();
+    assert_eq!(None, it.hub.reason());
     it.hub.lost(SERVER, &"a test");
     assert!(!link.is_trusted());
     assert_eq!(None, it.get("a"));
+    let reason = format!("{SERVER} does not tell of changes: a test");
+    assert_eq!(Some(reason), it.hub.reason());
     it.listen();
     assert!(link.is_trusted());
+    assert_eq!(None, it.hub.reason());
     assert_eq!(None, it.get("a"));
     // Read before the new link, it may have changed unsaid.
     assert!(!it.fill_since("a", 1, Write::Fill(before)));
@@ -353,13 +357,18 @@ fn memory_is_said_to_serve_only_if_it_does() {
 #[test]
 fn what_is_refused_is_replaced_by_less() {
     let hub = Hub::new(Mode::Tracking);
+    assert_eq!(None, hub.reason());
     assert_eq!(Some(Mode::Pubsub), hub.refused(&"a test"));
+    let first = "the server does not allow coherence='tracking': a test";
+    assert_eq!(Some(first), hub.reason().as_deref());
     assert_eq!(
         (Mode::Tracking, Some(Mode::Pubsub)),
         (hub.requested(), hub.mode())
     );
-    assert_eq!(None, hub.refused(&"a test"));
+    assert_eq!(None, hub.refused(&"another"));
     assert_eq!(None, hub.mode());
+    let both = format!("{first}; the server does not allow coherence='pubsub': another");
+    assert_eq!(Some(both), hub.reason());
     let said = hub.take_notices();
     assert!(
         said[0].text.contains("coherence='pubsub'") && said[1].text.contains("coherence='off'")

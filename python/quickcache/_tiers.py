@@ -150,11 +150,12 @@ class TieredCache:
     def stats(self) -> dict[str, Any]:
         """How memory is kept true, in this process, by name.
 
-        `coherence`, as the server allows it; whether memory is `trusted` now; `beat_age`, the seconds since
-        the last question to the server that was answered (None: there is none), and `bound`, how old that
-        may be; `invalidations`, keys that were said to have changed; `flushes`, how often all were voided;
-        `link_losses`; `refused_fills`, values not kept in memory since they may have changed since they were
-        read or computed.
+        `coherence`, as the server allows it; whether memory is `trusted` now; `reason`, why it is not, or why
+        another mode is in force than was asked for (None: nothing was refused or lost); `beat_age`, the
+        seconds since the last question to the server that was answered (None: there is none), and `bound`,
+        how old that may be; `invalidations`, keys that were said to have changed; `flushes`, how often all
+        were voided; `link_losses`; `refused_fills`, values not kept in memory since they may have changed
+        since they were read or computed.
         """
         return _native._coherence_stats(self)
 

@@ -17,7 +17,7 @@ use super::shown::shown;
 use super::{logging, raw, timeout};
 use crate::clock::Timeout;
 use crate::redis::listener::Listener;
-use crate::tier::coherence::{Bounds, Link, Mode, Way};
+use crate::tier::coherence::{Bounds, Hub, Link, Mode, Way};
 
 /// What the keys of decorated functions begin with.
 const OF_FUNCTIONS: &[u8] = b"quickcache.";
@@ -343,9 +343,15 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
     let bound = bounds.min();
     let mut all = links.iter().chain(&of_memory);
     let is_trusted = all.all(|linked| linked.link.is_trusted());
+    let of_others = of_memory
+        .iter()
+        .filter(|linked| !linked.link.is_trusted())
+        .map(|linked| linked.link.hub());
+    let reason = reasons(hub.into_iter().chain(of_others));
     let counts = hub.map(|hub| hub.stats()).unwrap_or_default();
     stats.set_item("coherence", mode)?;
     stats.set_item("trusted", !links.is_empty() && is_trusted)?;
+    stats.set_item("reason", reason)?;
     stats.set_item("beat_age", age.map(|age| age.as_secs_f64()))?;
     stats.set_item("bound", bound.map(|bound| bound.as_secs_f64()))?;
     for (name, count) in counts.named() {
@@ -354,6 +360,19 @@ pub(super) fn stats<'py>(cache: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDic
     let refused: u64 = links.iter().map(|linked| linked.link.refused_fills()).sum();
     stats.set_item("refused_fills", refused)?;
     Ok(stats)
+}
+
+/// Why memory is not kept true as was asked, or is not trusted, by any of these.
+fn reasons<'a>(hubs: impl Iterator<Item = &'a Arc<Hub>>) -> Option<String> {
+    let mut seen = Vec::new();
+    let mut reasons = Vec::new();
+    for hub in hubs {
+        if !seen.contains(&Arc::as_ptr(hub)) {
+            seen.push(Arc::as_ptr(hub));
+            reasons.extend(hub.reason());
+        }
+    }
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// Whether the memory of a cache is kept true, for a key or for what its settings say of all keys; other processes

@@ -190,6 +190,8 @@ class TestRights:
         assert line.startswith("the server does not allow coherence='tracking': ")
         assert re.search(r"(?i)noperm.*'client(\|tracking)?'", line)
         assert "(coherence='pubsub')" in line
+        assert line.startswith(f"{one.reason}; ")
+        assert one.trusted
 
     def test_a_server_before_redis_6_has_pubsub(self, server_of_old, lines):
         """It knows neither HELLO nor CLIENT TRACKING."""
@@ -226,6 +228,8 @@ class TestRights:
         assert ["WARNING"] * len(refused) == [level for level, _ in told]
         for (_, line), mode in zip(told, refused, strict=True):
             assert line.startswith(f"the server does not allow coherence='{mode}': ")
+        reasons = [re.split("; (?:processes|memory) ", line)[0] for _, line in told]
+        assert "; ".join(reasons) == one.reason
         assert "(coherence='off')" in told[-1][1]
 
 
@@ -356,6 +360,7 @@ class TestStats:
         assert {
             "coherence": "tracking",
             "trusted": True,
+            "reason": None,
             "bound": 25.0,
             "flushes": 1,
             "link_losses": 0,

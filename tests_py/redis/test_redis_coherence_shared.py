@@ -72,8 +72,15 @@ def test_a_server_that_nobody_asks_for_and_that_is_gone_does_not_hinder_the_othe
         kept(memory, of_gone, "gone")
         gone.kill()
         one.set("k", 1)
-        waiting.until("the bound has passed", lambda: not one.stats()["trusted"])
+
+        def is_said():
+            told = one.stats()
+            why = f"127.0.0.1:{gone.port} does not tell of changes: "
+            return not told["trusted"] and why in str(told["reason"])
+
+        waiting.until("the bound has passed", is_said)
         kept(memory, one, "k")
+        assert one.stats()["reason"] is None
         assert (False, True) == (of_gone.stats()["trusted"], one.stats()["trusted"])
         assert 120 == one.stats()["bound"]
 

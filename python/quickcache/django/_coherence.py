@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.cache.backends.base import default_key_func
 
 from .. import _errors, _native
-from .._log import logger
 from .._tiers import CacheWithPresets
 from ._backends import MemoryCache, RedisCache, _Backend
 from ._report import tiers_of
@@ -102,7 +100,7 @@ class Said(NamedTuple):
 
     mode: str | None
     """The mode in force; None: it could not be asked."""
-    why: str
+    why: str | None
     """Why it is not the one that was wanted."""
 
 
@@ -113,37 +111,14 @@ def asked(kept: Kept) -> Said:
     except _errors.CacheUnavailableError as error:
         return Said(None, str(error))
     until = time.monotonic() + LIMIT
-    lines = _Lines()
-    logger.addHandler(lines)
-    try:
-        while True:
-            _native._is_coherent(kept.cache, kept.key)
-            stats = _native._coherence_stats(kept.cache)
-            if stats["trusted"] or stats["coherence"] == "off":
-                return Said(stats["coherence"], lines.why(kept.wanted))
-            if time.monotonic() > until:
-                return Said(None, f"it has not answered within {LIMIT:g} s")
-            time.sleep(PAUSE)
-    finally:
-        logger.removeHandler(lines)
-
-
-class _Lines(logging.Handler):
-    """What the log is told meanwhile: why a server refuses stands nowhere else."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._told: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._told.append(record.getMessage())
-
-    def why(self, mode: str) -> str:
-        for line in self._told:
-            _, found, rest = line.partition(f"does not allow coherence='{mode}': ")
-            if found:
-                return rest.partition(";")[0]
-        return ""
+    while True:
+        _native._is_coherent(kept.cache, kept.key)
+        stats = _native._coherence_stats(kept.cache)
+        if stats["trusted"] or stats["coherence"] == "off":
+            return Said(stats["coherence"], stats["reason"])
+        if time.monotonic() > until:
+            return Said(None, stats["reason"] or f"it has not answered within {LIMIT:g} s")
+        time.sleep(PAUSE)
 
 
 def shown(cache: Any, key: str | None) -> str | None:
@@ -153,10 +128,12 @@ def shown(cache: Any, key: str | None) -> str | None:
     _native._is_coherent(cache, key)  # a process that has just begun has not asked
     stats = _native._coherence_stats(cache)
     if stats["coherence"] == "off":
-        return "off: memory keeps values for its own timeout"
+        why = f" ({stats['reason']})" if stats["reason"] else ""
+        return f"off: memory keeps values for its own timeout{why}"
     age, bound = stats["beat_age"], stats["bound"]
     last = "" if age is None else f", last asked {age:.1f} s ago, and good for {bound:g} s"
     counts = ("invalidations", "flushes", "link_losses", "refused_fills")
     found = [f"{stats[name]} {name.replace('_', ' ')}" for name in counts if stats[name]]
     trusted = "trusted" if stats["trusted"] else "not used"
-    return ", ".join([f"{stats['coherence']}: memory is {trusted}{last}", *found])
+    why = f" ({stats['reason']})" if stats["reason"] else ""
+    return ", ".join([f"{stats['coherence']}: memory is {trusted}{why}{last}", *found])

@@ -352,10 +352,9 @@ def _servers_that_tell_nothing(all_kept: list[_coherence.Kept]) -> Iterator[Chec
             if answers[asked].mode != kept.wanted:
                 users[place_of(kept.server).text, kept.wanted, answers[asked]].append(kept.where)
     for (place, wanted, (mode, why)), places in users.items():
-        reason = f": {why}" if why else ""
         if mode is None:
             yield Info(
-                f"The server at {place} could not be asked whether it keeps memory true{reason}.",
+                f"The server at {place} could not be asked whether it keeps memory true: {why}.",
                 hint="Check again where it can be reached.",
                 obj=_named(places),
                 id="quickcache.I009",
@@ -367,7 +366,7 @@ def _servers_that_tell_nothing(all_kept: list[_coherence.Kept]) -> Iterator[Chec
             else "Memory keeps values for its own timeout, whatever others change"
         )
         yield Warning(
-            f"The server at {place} does not allow coherence={wanted!r}{reason}. {instead}.",
+            f"Memory is not kept true to {place} by coherence={wanted!r}: {why}. {instead}.",
             hint="Give the user of LOCATION the right +client|tracking ('tracking'), or "
             "+subscribe, +publish and &quickcache.clears:* ('pubsub'). Or say the coherence that you mean.",
             obj=_named(places),

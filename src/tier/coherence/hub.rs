@@ -60,8 +60,10 @@ struct State {
     checked: Option<Instant>,
     /// Whether that need not be asked.
     is_fixed: bool,
-    /// Whether a link was lost, which has been said.
-    is_lost: bool,
+    /// What was lost and not found again, and why: it has been said.
+    lost: Option<String>,
+    /// Which modes the servers refused, and why.
+    refused: Vec<String>,
 }
 
 impl fmt::Debug for Hub {
@@ -260,7 +262,7 @@ impl Hub {
             let mut state = self.state.lock();
             state.nodes.clear();
             state.checked = None;
-            state.is_lost = false;
+            state.lost = None;
             state.forks = gate::forks();
             state.version += 1;
             state.links()
@@ -327,7 +329,7 @@ impl Hub {
             let mut state = self.state.lock();
             let known = state.nodes.entry(node.to_owned()).or_insert(None);
             *known = Some((version, asked));
-            state.base().is_some() && std::mem::take(&mut state.is_lost)
+            state.base().is_some() && state.lost.take().is_some()
         };
         self.renew();
         if was_lost {
@@ -385,7 +387,8 @@ impl Hub {
         let (links, is_news) = {
             let _pass = gate::enter();
             let mut state = self.state.lock();
-            let is_news = !std::mem::replace(&mut state.is_lost, true);
+            let is_news = state.lost.is_none();
+            state.lost = Some(format!("{node} does not tell of changes: {why}"));
             (state.links(), is_news)
         };
         self.settle(true);
@@ -422,6 +425,15 @@ impl Hub {
                 "memory is used without being told of changes (coherence='off'), until its own timeout",
             ),
         };
+        let said = format!(
+            "the server does not allow coherence='{}': {why}",
+            refused.name()
+        );
+        {
+            let _pass = gate::enter();
+            self.state.lock().refused.push(said.clone());
+        }
+        // Who sees another mode is told why.
         self.mode.store(next.map_or(OFF, |mode| mode as u8), SeqCst);
         self.revise();
         self.settle(next.is_none());
@@ -429,10 +441,7 @@ impl Hub {
             link.trust_since(None);
         }
         self.notices.say(Level::Warn, About::Refused(refused), || {
-            format!(
-                "the server does not allow coherence='{}': {why}; {instead}",
-                refused.name()
-            )
+            format!("{said}; {instead}")
         });
         next
     }
@@ -512,6 +521,14 @@ impl Hub {
     /// The counters.
     pub fn stats(&self) -> CoherenceStats {
         self.counters.snapshot()
+    }
+
+    /// Why memory is not kept true as was asked, or is not trusted; None: there is nothing to say.
+    pub fn reason(&self) -> Option<String> {
+        let _pass = gate::enter();
+        let state = self.state.lock();
+        let reasons: Vec<_> = state.refused.iter().chain(&state.lost).cloned().collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Since when no server has been asked that has answered; None if there is one that has not.
