@@ -154,8 +154,8 @@ def sdist() -> Path:
 def wheel(interpreter: Interpreter, profile: str, source: Path = ROOT) -> Path:
     """A wheel for one interpreter, built with a cargo profile from the checkout or a copy of it.
 
-    Each interpreter has a target folder of its own: in a shared one every change of interpreter
-    would compile pyo3 anew.
+    All have one target folder: another interpreter compiles pyo3 anew, and the sixty seconds of everything
+    else serve all.
     """
     folder = BUILD / "wheels" / f"{profile}-{interpreter.tag}"
     key = digest(package(), interpreter.path, interpreter.version)
@@ -166,7 +166,7 @@ def wheel(interpreter: Interpreter, profile: str, source: Path = ROOT) -> Path:
             *("--manifest-path", source / "Cargo.toml"),
             *("--profile", profile),
             *("--interpreter", interpreter.path),
-            *("--target-dir", TARGET / f"python-{interpreter.tag}"),
+            *("--target-dir", TARGET),
             *("--compatibility", "linux"),
             *("--out", folder),
         )

@@ -27,6 +27,8 @@ from machine import (
 )
 
 DIST = ROOT / "dist"
+# Processes that run tests: many of these wait for a server or a program most of their time.
+WORKERS = str((os.cpu_count() or 1) + 1)
 # Which versions run Django's own tests: of the release with long support, and of the newest.
 OF_DJANGO = ("3.11", "3.12", "3.13")
 
@@ -141,7 +143,7 @@ def test_python(*arguments: str) -> None:
         install(python, test_wheel(interpreter))
         is_once = bool(arguments) or interpreter == preferred()
         left_out = [] if is_once else [f"--ignore={tests}" for tests in OF_TOOLS]
-        command = ("-m", "pytest", "-n", "auto", *left_out, *arguments)
+        command = ("-m", "pytest", "-n", WORKERS, *left_out, *arguments)
         check(f"Python {interpreter.tag}", python, *command, env=needs_of_tests())
 
 
