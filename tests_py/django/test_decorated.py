@@ -3,7 +3,6 @@
 import gc
 import sys
 import threading
-import time
 from unittest import mock
 
 import pytest
@@ -105,7 +104,7 @@ class TestOverCachesOfOurs:
 
         double, _ = decorated()
         double(1)
-        time.sleep(0.3)  # the server tells of what was just written to it
+        waiting.until_heard(ours["locmem"], ours["default"])
         double(1)
         asked, held = hits("default"), hits("locmem")
         for _ in range(50):

@@ -1,7 +1,5 @@
 """What stands for one process in tests of coherent tiers: a memory of its own, above the server of all."""
 
-import time
-
 from redis_servers import waiting
 
 from quickcache import MemoryCache, RedisCache, TieredCache, get_quickcache
@@ -31,13 +29,8 @@ class Tiers:
 
     def hear_all(self):
         """Return once what was written before is heard of, by this process as well."""
-
-        def is_quiet():
-            heard = self.invalidations
-            time.sleep(0.2)
-            return heard == self.invalidations
-
-        waiting.until("nothing more is heard of", is_quiet)
+        if self.coherence != "off":
+            waiting.until_heard(self.memory, self.redis)
 
     def take_up(self, *keys):
         """Have values that are on the server in memory as well."""

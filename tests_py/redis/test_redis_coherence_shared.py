@@ -16,7 +16,7 @@ BEAT = 0.5
 def kept(memory, tiers, key):
     """Have a value in memory, and nothing on its way."""
     waiting.until("memory is trusted", lambda: tiers.get(key) and tiers.stats()["trusted"])
-    time.sleep(0.2)
+    waiting.until_heard(memory, tiers.caches[-1])
     waiting.until("memory has it", lambda: tiers.get(key) and key in memory)
 
 

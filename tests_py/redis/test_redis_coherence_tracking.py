@@ -181,12 +181,12 @@ class TestOtherKeys:
         waiting.until("memory is trusted", lambda: one.trusted)
         one.hear_all()
         before = one.invalidations
-        server.cli("SET", f"{prefix}another", 1)
-        server.cli("SET", f"another{prefix}quickcache.", 1)
-        server.cli("SET", f"{prefix}quickcache.", 1)
+        for number in range(10):
+            server.cli("SET", f"{prefix}another", number)
+            server.cli("SET", f"another{prefix}quickcache.", number)
+        one.hear_all()
 
-        waiting.until("the last one is heard of", lambda: one.invalidations > before)
-        assert before + 1 == one.invalidations
+        assert one.invalidations - before <= 2  # the marks
 
     def test_have_a_name_in_each_cache_that_has_them(self, shared, process, prefix):
         """What one cache calls a:b:k is b:k to another one, and k to a third."""

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 LIMIT = 60.0  # seconds after which it is taken that something hangs
+MARK = "quickcache.mark"  # among the keys of decorated functions, and among all
 PAUSE = 0.005  # between two questions, so that the one who is asked gets to work
 
 
@@ -13,3 +15,13 @@ def until(what: str, is_so: Callable[[], object], limit: float = LIMIT) -> None:
     while not is_so():
         assert time.monotonic() < end, f"waited {limit} s for this, in vain: {what}"
         time.sleep(PAUSE)
+
+
+def until_heard(memory: Any, server: Any) -> None:
+    """Return once memory that is kept true has heard of all that was written to its one server before.
+
+    What a server tells comes in order: a mark is written last, and waited for.
+    """
+    memory.set(MARK, 1)
+    server.set(MARK, 1)
+    until("the mark is heard of", lambda: MARK not in memory)
