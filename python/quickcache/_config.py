@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 FLIGHT_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = 86_400.0 * 365  # seconds
+OF_TIERS = {"coherence", "on_link_loss", "beat"}
+OF_TIERS_NOTE = "coherence, on_link_loss and beat are for the tiers: cache=TieredCache([...], coherence=...)"
 
 
 class ConfigMixin:
@@ -60,7 +62,12 @@ class ConfigMixin:
         """
         fields: Any = self  # a namedtuple, as the class's contract says and its type cannot
         options = {name: defaults.pop(name) for name in self._options if name in defaults}
-        other: Any = fields._replace(**defaults)
+        try:
+            other: Any = fields._replace(**defaults)
+        except (TypeError, ValueError) as error:
+            if OF_TIERS & defaults.keys():
+                error.add_note(OF_TIERS_NOTE)  # the message is the namedtuple's, as in 0.5
+            raise
         if self._options:
             other.__dict__.update({**self.__dict__, **options})
         return cast("Self", other)

@@ -213,6 +213,17 @@ class TestTheOptions:
         memory, redis = self.tiers(shared, prefix).caches
         check(Own(memory, redis), "pubsub", 20)
 
+    @pytest.mark.parametrize("option", ["coherence", "on_link_loss", "beat"])
+    def test_are_not_those_of_the_decorator_and_the_error_says_whose(self, option):
+        decorate = get_quickcache(cache=MemoryCache())
+        with pytest.raises((TypeError, ValueError), match="unexpected field names: ") as raised:
+            decorate(["a"], **{option: "off"})
+        assert ["TieredCache([...], coherence=...)" in note for note in raised.value.__notes__] == [True]
+
+        with pytest.raises((TypeError, ValueError)) as raised:
+            decorate(["a"], memo=1)
+        assert not hasattr(raised.value, "__notes__")
+
     def test_are_those_of_a_copy(self, shared, prefix):
         tiers = self.tiers(shared, prefix, coherence="pubsub", beat=10)
         other = copy.copy(tiers)
