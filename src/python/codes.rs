@@ -9,9 +9,9 @@ use pyo3::types::{
     PyList, PySet, PyString, PyTime, PyTuple, PyType,
 };
 
+use super::immutable::loaded;
 use super::raw::intern;
 use super::raw::{self, read};
-use super::value::loaded;
 use crate::key::wire::{self, Codes, Container, Open};
 
 /// The MD5 of a text, as `hashlib` would have it of `text.encode('utf-8')`.

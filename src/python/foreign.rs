@@ -187,7 +187,7 @@ fn may_make_keys(cache: &Bound<'_, PyAny>) -> PyResult<bool> {
         return Ok(true);
     }
     let Some(base) =
-        super::value::loaded(cache.py(), "django.core.cache.backends.base", "BaseCache")?
+        super::immutable::loaded(cache.py(), "django.core.cache.backends.base", "BaseCache")?
     else {
         return Ok(false);
     };

@@ -7,9 +7,9 @@ use pyo3::types::{
 };
 use std::sync::OnceLock;
 
+use super::immutable::loaded;
 use super::raw::intern;
 use super::raw::read;
-use super::value::loaded;
 use crate::key::local::{Constant, Container, Fixed, LocalKey, ShortKey, Text};
 
 /// Containers within one another that a local key can have; deeper values go by their wire key.
