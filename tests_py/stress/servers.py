@@ -56,6 +56,11 @@ class Server:
             time.sleep(0.01)
         return found
 
+    def port(self):
+        """Where it listens, on the port that it was given by the system."""
+        said = self.until("listening", lambda: re.search(r"Listening at: \S+:(\d+)", self.told()))
+        return int(said[1])
+
     def workers(self):
         """The processes that were started by the master and have not ended."""
         return {child for child in self.master.children() if not has_ended(child)}

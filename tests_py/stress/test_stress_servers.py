@@ -77,14 +77,13 @@ class TestGunicorn:
     @pytest.mark.parametrize("preload", [True, False], ids=["preload", "no preload"])
     @pytest.mark.parametrize("kind", ["sync", "gthread"])
     def test_answers_while_workers_are_restarted(self, start, wanted, record_property, kind, preload):
-        port = servers.free_port()
-        command = ["-m", "gunicorn", "served_wsgi", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+        command = ["-m", "gunicorn", "served_wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"]
         command += ["--worker-class", kind, "--workers", str(servers.WORKERS)]
         command += ["--max-requests", str(max(wanted // 20, 30)), "--max-requests-jitter", "50"]
         command += ["--threads", "4"] if kind == "gthread" else []
         command += ["--preload"] if preload else []
         server = start(command, {"SERVED_BUSY": "all"})
-        server.until("listening", lambda: "Listening at" in server.told())
+        port = server.port()
         server.await_workers()
 
         def one_more_and_one_less():
