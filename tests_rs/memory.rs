@@ -72,6 +72,23 @@ fn overwriting_renews_the_life() {
 }
 
 #[test]
+fn one_value_is_removed_and_no_other_nor_what_is_computed_meanwhile() {
+    let (tier, _) = tier(10);
+    tier.remove_if(&key(1), |_: &char| true);
+    put(&tier, 1, 'a', Timeout::FOREVER);
+    let since = tier.generation();
+    tier.remove_if(&key(1), |found| *found == 'b');
+    assert_eq!(Some('a'), value(&tier, 1));
+
+    let copy = tier.look_up(&key(1)).unwrap();
+    tier.remove_if(&key(1), |found| *found == 'a');
+    assert_eq!(None, value(&tier, 1));
+    assert!(!tier.epochs().is_current(copy.epoch));
+    let fill = Write::Fill(since);
+    assert!(tier.set(key(1), 'b', 8, Timeout::FOREVER, fill).is_some());
+}
+
+#[test]
 fn touching_renews_or_shortens_the_life() {
     let (tier, clock) = tier(10);
     put(&tier, 1, 'a', Timeout::after(MINUTE));

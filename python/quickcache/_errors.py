@@ -18,6 +18,9 @@ class CacheUnavailableError(QuickCacheError):
 
     __module__ = "quickcache"
 
+    refused = False
+    """Whether the server was reached, and refused: the login, for want of a right, or for want of memory."""
+
 
 class KeyCollisionWarning(UserWarning):
     """Two functions of different modules or names share their cache keys."""

@@ -407,7 +407,14 @@ fn row<'py>(instance: &Bound<'py, PyAny>) -> PyResult<(String, Bound<'py, PyAny>
     let label = meta.getattr(intern!(py, "label"))?;
     let state = instance.getattr(intern!(py, "_state"))?;
     let mut key = instance.getattr(intern!(py, "pk"))?;
-    if key.is_none() || state.getattr(intern!(py, "adding"))?.is_truthy()? {
+    let is_new = state.getattr(intern!(py, "adding"))?.is_truthy()?;
+    if key.is_none() && !is_new {
+        return Err(PyValueError::new_err(format!(
+            "an instance of {label} that was deleted is no part of a cache key: it has no primary key any more. Clear \
+             before it is deleted, in the same transaction with clear_on_commit"
+        )));
+    }
+    if is_new {
         return Err(PyValueError::new_err(format!(
             "an instance of {label} that is not saved is no part of a cache key: nothing tells it from another one \
              yet. Save it before the call, or vary on its fields, as in ['{}.name']",

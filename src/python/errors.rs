@@ -1,10 +1,11 @@
 //! Which Python exception an error of the core becomes.
 
-use pyo3::PyErr;
 use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
 
+use super::raw::intern;
 use crate::error::Error;
-use crate::tier::server::Failure;
+use crate::tier::server::{Failure, FailureKind};
 
 pyo3::import_exception!(quickcache._errors, CacheUnavailableError);
 pyo3::import_exception!(quickcache._errors, ReplicaReadsWarning);
@@ -18,6 +19,13 @@ impl From<Error> for PyErr {
 
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
-        CacheUnavailableError::new_err(failure.text)
+        let is_refusal = matches!(failure.kind, FailureKind::LogIn | FailureKind::Refused);
+        let error = CacheUnavailableError::new_err(failure.text);
+        if is_refusal {
+            // Whoever asked for it is attached.
+            let told = Python::attach(|py| error.value(py).setattr(intern!(py, "refused"), true));
+            return told.err().unwrap_or(error);
+        }
+        error
     }
 }

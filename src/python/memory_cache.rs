@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict, PyInt};
+use pyo3::types::{IntoPyDict, PyBool, PyDict, PyInt};
 
 use super::argument::Argument;
 use super::clock::{AnyClock, ManualClock};
@@ -54,14 +54,14 @@ pub(super) struct MemoryCache {
 #[pymethods]
 impl MemoryCache {
     #[new]
-    #[pyo3(signature = (*, max_entries = Argument::Default, max_bytes = None, timeout = None, isolate = true, policy = "tinylfu", clock = None),
+    #[pyo3(signature = (*, max_entries = Argument::Default, max_bytes = None, timeout = None, isolate = Argument::Default, policy = "tinylfu", clock = None),
            text_signature = "(*, max_entries=10000, max_bytes=None, timeout=None, isolate=True, policy='tinylfu', clock=None)")]
     fn new(
         py: Python<'_>,
         max_entries: Argument<'_>,
         max_bytes: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        isolate: bool,
+        isolate: Argument<'_>,
         policy: &str,
         clock: Option<&Bound<'_, ManualClock>>,
     ) -> PyResult<Self> {
@@ -72,6 +72,14 @@ impl MemoryCache {
             timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
             policy: Policy::named(policy)?,
         };
+        let isolate = isolate.or(true, |given| match given.cast::<PyBool>() {
+            Ok(flag) => Ok(flag.is_true()),
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "isolate is True or False, not {}: {}",
+                given.get_type().name()?,
+                shown(given)?
+            ))),
+        })?;
         value::prepare_imports(py)?;
         let clock = match clock {
             None => AnyClock::System(SystemClock),
@@ -151,6 +159,7 @@ impl MemoryCache {
             let Some(found) = found.filter(|found| found.value.is_instance_of::<PyInt>()) else {
                 return Err(no_int(key));
             };
+            require_int(&delta)?;
             let sum = found.value.add(&delta)?;
             let value = value::prepare(&sum, self.isolate)?;
             let (deadline, write) = (Some(found.held.deadline), Write::Unchanged(since));
@@ -317,7 +326,7 @@ impl MemoryCache {
         &self.tier
     }
 
-    /// The value under `key`. What cannot be decoded is a miss.
+    /// The value under `key`. What cannot be decoded is a miss, and removed.
     pub(super) fn fetch<'py>(
         &self,
         py: Python<'py>,
@@ -330,6 +339,7 @@ impl MemoryCache {
             Ok(value) => Ok(Some(Fetched { value, held })),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.tier.count_undecodable();
+                self.tier.remove_if(key, |value| value.is_same(&held.value));
                 log::warn!(target: "quickcache", "a value in memory can no longer be read, and counts as missing: {error}");
                 // pyo3-log leaves it set when a handler raises
                 PyErr::take(py).map_or(Ok(None), Err)
@@ -400,11 +410,24 @@ impl MemoryCache {
 }
 
 /// What `incr` says where there is nothing to be counted.
-pub(super) fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
+fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
     match shown(key) {
         Ok(key) => PyValueError::new_err(format!("Key {key} not found, or it holds no int")),
         Err(error) => error,
     }
+}
+
+/// Refuse what `incr` cannot add, whatever the tier.
+pub(super) fn require_int(delta: &Bound<'_, PyAny>) -> PyResult<()> {
+    if delta.is_instance_of::<PyInt>() {
+        return Ok(());
+    }
+    let kind = delta.get_type();
+    Err(PyTypeError::new_err(format!(
+        "delta is an int, not {}: {}",
+        kind.name()?,
+        shown(delta)?
+    )))
 }
 
 fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {

@@ -96,7 +96,11 @@ script!(
     "local key, none = KEYS[1], ARGV[1]
 if redis.call('EXISTS', key) == 0 then return false end
 if redis.call('GETRANGE', key, 0, #none - 1) == none then return false end
-redis.call('INCRBY', key, ARGV[2])
+local sum = redis.pcall('INCRBY', key, ARGV[2])
+if type(sum) == 'table' then
+  if string.find(sum.err, 'not an integer') or string.find(sum.err, 'overflow') then return false end
+  return sum
+end
 -- Its number would have 53 bits here.
 return redis.call('GET', key)"
 );

@@ -110,13 +110,21 @@ class TestIncr:
     @pytest.mark.parametrize("value", ["text", [1], None, 1.5], ids=repr)
     def test_counts_with_nothing_but_ints(self, whole, value):
         whole.tier.set("k", value)
-        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int$"):
+        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int"):
             whole.tier.incr("k")
 
         assert value == whole.tier.get("k")
 
+    @pytest.mark.parametrize("delta", [1.5, "1", None], ids=repr)
+    def test_adds_nothing_but_ints(self, whole, delta):
+        whole.tier.set("n", 1)
+        with pytest.raises(TypeError, match=r"^delta is an int, not \w+: "):
+            whole.tier.incr("n", delta)
+
+        assert 1 == whole.tier.get("n")
+
     def test_has_to_be_there(self, whole):
-        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int$"):
+        with pytest.raises(ValueError, match=r"^Key 'k' not found, or it holds no int"):
             whole.tier.incr("k")
 
         assert "k" not in whole.tier

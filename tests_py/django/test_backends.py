@@ -84,6 +84,8 @@ class TestOperations:
         cache.set("text", "1")
         with pytest.raises(TypeError, match="holds no int"):
             cache.incr("text")
+        with pytest.raises(TypeError, match="delta is an int"):
+            cache.incr("n", 1.5)
 
     def test_several_at_once(self, cache):
         assert [] == cache.set_many({"a": 1, "b": 2})

@@ -303,11 +303,48 @@ class TestEntriesInCommon:
             default=redis(OPTIONS={"key_prefix": "a:"}), other=redis(OPTIONS={"key_prefix": "b:"})
         )
 
+    def test_are_told_of_wherever_the_prefix_comes_from(self):
+        message = told("W004", default=redis(KEY_PREFIX="a"), other=redis(OPTIONS={"key_prefix": "a"}))
+
+        assert "CACHES['default'] and CACHES['other']" == message.obj
+
+    def test_are_emptied_with_those_whose_prefix_begins_theirs(self):
+        for configs in (
+            {"default": redis(), "other": redis(OPTIONS={"key_prefix": "b:"})},
+            {"other": redis(OPTIONS={"key_prefix": "b:"}), "default": redis()},
+        ):
+            message = told("I005", **configs)
+            assert "clear() of 'default' empties 'other' too" in message.msg
+
+    def test_with_a_backend_of_django_are_told_of(self):
+        django = {**redis(), "BACKEND": "django.core.cache.backends.redis.RedisCache"}
+        assert "neither reads" not in told("W004", default=django, ours=redis()).msg
+        assert "With other signing_keys, neither" in (
+            told("W004", default=django, ours=redis(OPTIONS={"signing_keys": [KEY]})).msg
+        )
+        assert [("I005", "CACHES['ours'] and CACHES['default']")] == said(
+            default=django, ours=redis(KEY_PREFIX="b")
+        )
+        assert [] == said(default=django, another=django)
+        assert [] == said(default={**django, "LOCATION": 5}, ours=redis())
+
     def test_in_memory_are_told_of(self):
         """Two without a LOCATION, as it happens with Django's LocMemCache."""
         assert [("W004", "CACHES['default'] and CACHES['other']")] == said(default=memory(), other=memory())
         prefixed = memory(KEY_PREFIX="b")
         assert [("I005", "CACHES['default'] and CACHES['other']")] == said(default=memory(), other=prefixed)
+
+
+class OfOptions:
+    """A serializer as django-redis makes it."""
+
+    def __init__(self, options):
+        self.options = options
+
+
+def of_key(key, prefix, version):
+    """A KEY_FUNCTION."""
+    return f"{version}/{prefix}/{key}"
 
 
 class TestBadSettings:
@@ -323,7 +360,24 @@ class TestBadSettings:
                 tiered(OPTIONS={"memoize_timeout": "long"}),
                 "OPTIONS['memoize_timeout'] of a TieredCache: a timeout is seconds (int or float), a",
             ),
-            (redis(OPTIONS={"serializer": "no.such.Serializer"}), "no"),
+            (
+                redis(OPTIONS={"serializer": "no.such.Serializer"}),
+                "or its path, which is called without",
+            ),
+            (
+                redis(OPTIONS={"serializer": OfOptions}),
+                "OPTIONS['serializer'] is 'pickle', 'json', 'msgpack'",
+            ),
+            (memory(OPTIONS={"isolate": "yes"}), "isolate is True or False, not str: 'yes'"),
+            (of_tiers("bad", "default"), "in this order; but 'bad' is made of TIERS itself"),
+            (
+                tiered(["redis://a", "redis://b"], OPTIONS={"coherence": "tracking"}),
+                "OPTIONS['coherence'] = 'tracking' of a TieredCache: a replica is read from",
+            ),
+            (
+                tiered(KEY_FUNCTION=f"{__name__}.of_key", OPTIONS={"coherence": "pubsub"}),
+                "OPTIONS['coherence'] = 'pubsub' of a TieredCache: KEY_FUNCTION makes the keys, and",
+            ),
             ({"BACKEND": "quickcache.django.Memcached"}, "Memcached"),
             (of_tiers("default"), "names a quickcache.django.MemoryCache and a"),
         ],

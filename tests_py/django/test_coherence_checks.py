@@ -74,7 +74,6 @@ class TestSettings:
         [
             (tiered(more={"KEY_FUNCTION": f"{__name__}.of_key"}), "since KEY_FUNCTION makes the keys"),
             (tiered([URL, "redis://10.0.0.6"]), "since a replica is read from"),
-            (tiered([URL, "redis://10.0.0.6"], coherence="pubsub"), "since a replica is read from"),
         ],
     )
     def test_of_an_alias_whose_memory_hears_nothing_are_told_of(self, config, text):
@@ -207,7 +206,7 @@ class TestServers:
 
     def test_are_not_asked_where_nothing_is_to_be_kept_true(self, user):
         assert [] == check_with({"default": tiered(user(), coherence="off")})
-        assert [] == check_with({"default": tiered([NO_SERVER, NO_SERVER])})
+        assert ["quickcache.I009"] == [found.id for found in check_with({"default": tiered([NO_SERVER] * 2)})]
 
     def test_of_functions_are_asked_once_for_all(self, user):
         configs = pair(user())
@@ -223,7 +222,20 @@ class TestServers:
         [message] = check_with({"default": tiered(NO_SERVER)})
 
         assert ("quickcache.I009", INFO, "CACHES['default']") == (message.id, message.level, message.obj)
-        assert "could not be asked whether it keeps memory true: no connection" in message.msg
+        assert "The server at localhost:1/0 could not be asked: no connection" in message.msg
+
+    def test_that_refuse_the_login_are_a_warning_for_all_that_use_them(self, user):
+        url = user().replace("pass@", "secret@")
+        server = {**tiered(url), "BACKEND": "quickcache.django.RedisCache"}
+        with override_settings(CACHES={**pair(url), "more": tiered(url), "server": server}):
+            cached = function()
+            [message] = check_servers()
+            del cached
+
+        assert ("quickcache.W010", WARNING) == (message.id, message.level)
+        assert "CACHES['default'], CACHES['more'], CACHES['server'] and 1 more" == message.obj
+        assert "refused the login: WRONGPASS" in message.msg
+        assert "secret" not in str(message)
 
     def test_are_asked_by_check_with_deploy_alone(self, tmp_path):
         (tmp_path / "settings.py").write_text(

@@ -455,6 +455,18 @@ class TestStats:
         assert f"\n{HERE}.price\n" in printed
         assert f"\n{HERE}.everything\n" in printed
 
+    def test_have_aliases_that_no_function_uses(self, manage):
+        assert re.search(r"\ndefault\n  \S", manage("stats"))
+        more = {"unused": {"BACKEND": "quickcache.django.TieredCache", "LOCATION": "redis://127.0.0.1:1"}}
+        with override_settings(CACHES={**CACHES, **more}):
+            printed = manage("stats")
+            assert "\nunused\n  memory: " in printed
+            assert "\n  coherence: tracking: memory is not used" in printed
+            assert "\n  the server does not answer: no connection" in printed
+            assert "unused" not in manage("stats", f"{HERE}.price")
+        with override_settings(CACHES={**CACHES, "bad": {"BACKEND": "quickcache.django.RedisCache"}}):
+            assert "bad" not in manage("stats")
+
     @pytest.mark.skipif(sys.platform == "win32", reason="no server runs there")
     def test_tell_whether_a_server_answers(self, manage, shared):
         server = shared.server()

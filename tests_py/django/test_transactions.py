@@ -12,6 +12,7 @@ import pytest
 from django import test
 from django.core.cache import caches
 from django.db import connections, transaction
+from django.utils.connection import ConnectionDoesNotExist
 from django_settings import config, in_settings
 
 from quickcache.django import _transactions, get_django_quickcache
@@ -239,6 +240,25 @@ class TestClearOnCommit:
             assert 2 == function(1)
             assert 1 == elsewhere(function, 1)
         assert 3 == function(1)
+
+    def test_none_stands_for_the_database_by_default(self, function):
+        function(1)
+        with transaction.atomic():
+            function.clear_on_commit(1, using=None)
+            assert function.get_cached_value(1) is Ellipsis
+        with transaction.atomic():
+
+            @quickcache(["a"], using=None)
+            def another(a):
+                return [a]
+
+            another(1)
+            another.clear_on_commit(1)
+            assert another.get_cached_value(1) is Ellipsis
+
+    def test_of_a_database_that_is_missing_are_refused_at_the_decoration(self):
+        with pytest.raises(ConnectionDoesNotExist, match="nowhere"):
+            quickcache(["a"], using="nowhere")
 
     def test_a_parameter_named_using_is_the_functions(self):
         @quickcache(["using"], using="other")

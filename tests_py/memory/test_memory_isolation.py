@@ -410,13 +410,18 @@ class TestUndecodableValues:
         assert vanished.get("k", default=Ellipsis) is Ellipsis
         assert {} == vanished.get_many(["k"])
 
+    def test_are_removed(self, vanished):
+        assert vanished.get("k") is None
+        assert "k" not in vanished
+        assert vanished.add("k", 1)
+
     def test_are_counted_as_undecodable_and_as_misses(self, vanished):
         before = vanished.stats()
         for _ in range(3):
             vanished.get("k")
         after = vanished.stats()
 
-        assert {"undecodable": 3, "misses": 3, "hits": 0} == {
+        assert {"undecodable": 1, "misses": 3, "hits": 0} == {
             name: after[name] - before[name] for name in ("undecodable", "misses", "hits")
         }
 

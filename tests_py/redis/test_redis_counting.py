@@ -33,6 +33,17 @@ class TestIncr:
         assert cache.incr("n") == number + 1
         assert cache.get("n") == number + 1
 
+    @pytest.mark.parametrize("signing_keys", [(), KEYS], ids=["bare", "signed"])
+    @pytest.mark.parametrize(("value", "delta"), [(2**63 - 1, 1), (-(2**63), -1), (2**70, 1), ("text", 1)])
+    def test_what_cannot_be_counted_is_no_failure_of_the_server(self, make, value, delta, signing_keys):
+        cache = make(signing_keys=signing_keys, on_error="raise")
+        cache.set("n", value)
+        with pytest.raises(ValueError, match=r"or it holds no int, or the sum takes more than 64 bits$"):
+            cache.incr("n", delta)
+
+        assert value == cache.get("n")
+        assert 0 == cache.stats()["errors"]
+
     def test_signed_counters_lose_nothing_between_threads(self, make):
         cache = make(signing_keys=KEYS)
         cache.set("n", 0)
@@ -68,5 +79,13 @@ class TestWhereFailuresAreRaised:
                 write()
         assert cache.stats()["deletes_queued"] == 0
         for read in (lambda: cache.get("lock"), lambda: "lock" in cache, lambda: cache.incr("lock")):
-            with pytest.raises(CacheUnavailableError):
+            with pytest.raises(CacheUnavailableError) as raised:
                 read()
+            assert not raised.value.refused
+
+    def test_what_the_server_refuses_is_told_from_its_absence(self, server):
+        cache = RedisCache(server.url, on_error="raise", deadline=60)
+        server.cli("CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction")
+        with pytest.raises(CacheUnavailableError, match="OOM") as raised:
+            cache.set("a", 1)
+        assert raised.value.refused

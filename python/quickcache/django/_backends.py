@@ -16,6 +16,7 @@ from .. import _native
 from .._errors import UncacheableValueError
 from .._tiers import CacheWithPresets
 from ._location import (
+    cannot_be_kept_true,
     coherence_options,
     memoize_timeout,
     memory_options,
@@ -76,6 +77,8 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
         if name in _native._METHODS_OF_BACKENDS:
             self._look()
 
+    _no_counter = "no int"
+
     def _life(self, timeout: Any) -> Any:
         return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
 
@@ -110,7 +113,7 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
             return self._store.incr(made, delta)  # type: ignore[no-any-return]
         except ValueError:
             if made in self._store:  # Django tells one from the other
-                raise TypeError(f"Key {made!r} holds no int") from None
+                raise TypeError(f"Key {made!r} holds {self._no_counter}") from None
             raise
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
@@ -210,6 +213,8 @@ class MemoryCache(_Backend):
 class _OnServer(_Backend):
     """What backends have in common whose values are kept by a server."""
 
+    _no_counter = "no int, or the sum takes more than 64 bits"
+
     def get_backend_timeout(self, timeout: Any = DEFAULT_TIMEOUT) -> int | None:
         """Seconds, as Django's RedisCache has it."""
         life = self._life(timeout)
@@ -254,6 +259,9 @@ class TieredCache(_OnServer):
             memory = _memory(location, params)
             server = _redis(location, params)
         tiers = _Tiers(memory, life, server, coherence_options(params))
+        asked_for = options.get("coherence")
+        if asked_for not in (None, "off") and not _native._may_be_coherent(tiers):
+            raise cannot_be_kept_true(asked_for, "a replica is read from, which may be behind the primary")
         super().__init__(tiers, params)
 
 
@@ -267,16 +275,23 @@ def _like(memory: Any) -> Any:
     )
 
 
+_TIERS = (
+    "OPTIONS['TIERS'] of a TieredCache names a quickcache.django.MemoryCache and a "
+    "quickcache.django.RedisCache, in this order"
+)
+
+
 def _of_aliases(aliases: Any) -> list[Any]:
     if not isinstance(aliases, (list, tuple)):
         raise ImproperlyConfigured(f"OPTIONS['TIERS'] is a list of two aliases, not {aliases!r}")
+    for alias in aliases:
+        config = caches.settings.get(alias) if isinstance(alias, str) else None
+        if "TIERS" in ((config or {}).get("OPTIONS") or {}):  # perhaps this one, without end
+            raise ImproperlyConfigured(f"{_TIERS}; but {alias!r} is made of TIERS itself")
     tiers = [caches[alias] for alias in aliases]
     kinds = [type(tier) for tier in tiers]
     if kinds != [MemoryCache, RedisCache]:
-        raise ImproperlyConfigured(
-            f"OPTIONS['TIERS'] of a TieredCache names a quickcache.django.MemoryCache and a "
-            f"quickcache.django.RedisCache, in this order, not {[kind.__qualname__ for kind in kinds]}"
-        )
+        raise ImproperlyConfigured(f"{_TIERS}, not {[kind.__qualname__ for kind in kinds]}")
     return tiers
 
 

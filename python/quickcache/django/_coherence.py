@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.cache.backends.base import default_key_func
 
-from .. import _errors, _native
+from .. import _native
 from .._tiers import CacheWithPresets
 from ._backends import MemoryCache, RedisCache, _Backend
 from ._report import tiers_of
@@ -106,10 +106,6 @@ class Said(NamedTuple):
 
 def asked(kept: Kept) -> Said:
     """Have the server asked to tell of changes, as the first operation of a process does."""
-    try:
-        kept.server.ping()
-    except _errors.CacheUnavailableError as error:
-        return Said(None, str(error))
     until = time.monotonic() + LIMIT
     while True:
         _native._is_coherent(kept.cache, kept.key)

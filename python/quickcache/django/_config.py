@@ -5,7 +5,7 @@ from __future__ import annotations  # those of _typing are not there at run time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.core.cache import caches
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.connection import ConnectionProxy
 
 from .._config import FLIGHT_WAIT, ConfigMixin, get_quickcache
@@ -78,7 +78,7 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
     flight_wait: float | timedelta = FLIGHT_WAIT
     caches: tuple[str, str] | list[str] = ("locmem", "default")
     clear: ClearWhen = "now"
-    using: str = DEFAULT_DB_ALIAS
+    using: str | None = DEFAULT_DB_ALIAS
     coherence: str | None = None
     on_link_loss: Timeout | str = "bypass"
     beat: float | timedelta = 1.0
@@ -95,7 +95,7 @@ class DjangoQuickCache(_DjangoFields, ConfigMixin):
 
     def call(self) -> Decorator:
         memory, shared = _two_aliases(self.caches)
-        on_commit, using = _on_commit(self.clear), self.using
+        on_commit, using = _on_commit(self.clear), _database(self.using)
         decorate = get_quickcache(
             cache=tiered_django_cache(
                 [
@@ -163,6 +163,14 @@ def _on_commit(clear: object) -> bool:
     if clear not in ("now", "on_commit"):
         raise ValueError(f"clear is 'now' or 'on_commit', not {clear!r}")
     return clear == "on_commit"
+
+
+def _database(alias: str | None) -> str:
+    """The same, if settings.DATABASES has it; None stands for the one by default, as in Django."""
+    name: str = DEFAULT_DB_ALIAS if alias is None else alias
+    if name not in connections.settings:
+        connections[name]  # raises now, not at the first clear
+    return name
 
 
 def _cache(alias: str) -> Any:

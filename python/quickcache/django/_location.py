@@ -97,6 +97,10 @@ def coherence_options(params: dict[str, Any]) -> _native._Coherence:
     begins = f"{params.get('KEY_PREFIX', '')}:"
     if function is not None and coherence != "off" and get_key_func(function) is not default_key_func:
         # The server would have to tell of all keys there are.
+        if coherence is not None:
+            raise cannot_be_kept_true(
+                coherence, "KEY_FUNCTION makes the keys, and nothing says how they begin"
+            )
         _tell_of_key_function()
         coherence, begins = "off", ""
     lost, beat = options.get("on_link_loss", "bypass"), options.get("beat", 1.0)
@@ -104,6 +108,13 @@ def coherence_options(params: dict[str, Any]) -> _native._Coherence:
         return _native._Coherence(coherence, lost, beat, begins.encode())
     except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"OPTIONS of a TieredCache: {error}") from None
+
+
+def cannot_be_kept_true(coherence: Any, why: str) -> ImproperlyConfigured:
+    """What is raised where settings ask for what cannot be."""
+    return ImproperlyConfigured(
+        f"OPTIONS['coherence'] = {coherence!r} of a TieredCache: {why}. Change that, or leave 'coherence' out"
+    )
 
 
 @cache  # a backend is made for each thread
@@ -128,14 +139,24 @@ def redis_arguments(location: Any, params: dict[str, Any]) -> tuple[list[str], d
     arguments = {
         name: value for name, value in options.items() if name not in _IGNORED and name not in _LOGIN
     }
-    serializer = arguments.get("serializer")
-    if isinstance(serializer, str) and "." in serializer:
-        serializer = import_string(serializer)
-    if isinstance(serializer, type):
-        serializer = serializer()
-    if serializer is not None:
-        arguments["serializer"] = serializer
+    if arguments.get("serializer") is not None:
+        arguments["serializer"] = _serializer(arguments["serializer"])
     return urls, arguments
+
+
+def _serializer(given: Any) -> Any:
+    """A name, or an object with dumps and loads, of what settings say."""
+    made = given
+    try:
+        if isinstance(made, str) and "." in made:
+            made = import_string(made)
+        return made() if isinstance(made, type) else made
+    except Exception as error:
+        raise ImproperlyConfigured(
+            "OPTIONS['serializer'] is 'pickle', 'json', 'msgpack', or a class or its path, which is called "
+            "without arguments and makes an object with dumps(value) -> bytes and loads(bytes) -> value; "
+            f"{given!r} gave {type(error).__qualname__}: {error}"
+        ) from error
 
 
 def _refuse_unknown_to_redis(options: dict[str, Any]) -> None:

@@ -39,7 +39,11 @@ class Place(NamedTuple):
 def place_of(cache: _native.RedisCache) -> Place:
     """Where a RedisCache keeps its values."""
     (given,), _ = cache.__getnewargs_ex__()
-    texts = [given] if isinstance(given, str) else list(given)
+    return place_of_urls([given] if isinstance(given, str) else list(given))
+
+
+def place_of_urls(texts: list[str]) -> Place:
+    """Where these lead, each of which may be several."""
     urls = [url.strip() for text in texts for url in re.split(r"[;,]\s*(?=[\w+]+://)", text)]
     addresses: set[str] = set()
     db = "0"

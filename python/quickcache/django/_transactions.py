@@ -13,7 +13,7 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from .._helper import QuickCacheHelper, Settable
 
@@ -135,6 +135,8 @@ def give_clears(cached: Any, *, on_commit: bool, using: str) -> None:
 
     def clear_on_commit(helper: Any, /, *args: Any, **kwargs: Any) -> None:
         alias = using if has_parameter else kwargs.pop("using", using)
+        if alias is None:  # as Django has it
+            alias = DEFAULT_DB_ALIAS
         if is_ours:
             _clear_on_commit(helper, alias, args, kwargs)
         else:

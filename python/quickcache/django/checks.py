@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.core.cache import InvalidCacheBackendError, caches
@@ -16,8 +16,18 @@ from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
 from django.utils.module_loading import import_string
 
 from .. import _native, _registry
+from .._errors import CacheUnavailableError
 from . import _coherence
 from ._backends import MemoryCache, RedisCache, TieredCache, _Backend
+from ._entries import (
+    are_in_one_store,
+    entries_of,
+    is_pickle,
+    of_django,
+    options_of,
+    server_of,
+    unreadable,
+)
 from ._report import import_urls, seconds, shown_life, tiers_of_helper
 from ._servers import place_of
 
@@ -50,11 +60,14 @@ def check_caches(**_options: Any) -> list[CheckMessage]:
 
 
 def check_servers(**_options: Any) -> list[CheckMessage]:
-    """What servers have to be asked for: whether they keep memory true."""
+    """What servers have to be asked for: whether they are there, take the login, and keep memory true."""
     import_urls()
     configs = _configs()
     backends, _ = _opened(configs)
-    return list(_servers_that_tell_nothing(_kept_true(configs, backends)))
+    all_kept = [kept for kept in _kept_true(configs, backends) if kept.problem is None]
+    failures = _failures(backends, all_kept)
+    answering = [kept for kept in all_kept if id(kept.server) not in failures]
+    return [*_servers_that_fail(failures), *_servers_that_tell_nothing(answering)]
 
 
 def _configs() -> dict[str, dict[str, Any]]:
@@ -206,62 +219,52 @@ def _pickles_that_others_can_write(
     found = {}
     for alias, backend in backends.items():
         if isinstance(backend, RedisCache | TieredCache):
-            found[id(_server(backend))] = f"CACHES[{alias!r}]", _server(backend)
+            found[id(server_of(backend))] = f"CACHES[{alias!r}]", server_of(backend)
     for path, tiers in functions:
         for tier in tiers:
             if isinstance(tier.within, _native.RedisCache):
                 found.setdefault(id(tier.within), (path, tier.within))
     for where, cache in found.values():
-        place, options = place_of(cache), _options(cache)
+        place, options = place_of(cache), options_of(cache)
         if (
             place.is_remote
             and not place.is_encrypted
-            and _is_pickle(options)
+            and is_pickle(options)
             and not options.get("signing_keys")
         ):
             yield Info(
                 f"Values at {place.text} are pickles without a signature, by a connection without TLS: "
                 "whoever can write there, or sits in between, can run code in this process.",
-                hint="Sign them (signing_keys), store what runs no code (serializer 'json' or 'msgpack'), or "
-                "encrypt the way (rediss://), which keeps out those in between alone.",
+                hint="Sign them (signing_keys), store what runs no code (serializer 'json' or 'msgpack': "
+                "plain data, so not for cache_page and the cache middleware), or encrypt the way "
+                "(rediss://), which keeps out those in between alone.",
                 obj=where,
                 id="quickcache.I003",
             )
 
 
-def _server(backend: Any) -> Any:
-    return backend._store.caches[-1] if isinstance(backend, TieredCache) else backend._store
-
-
-def _options(cache: Any) -> dict[str, Any]:
-    options: dict[str, Any] = cache.__getnewargs_ex__()[1]
-    return options
-
-
-def _is_pickle(options: dict[str, Any]) -> bool:
-    serializer = options.get("serializer", "pickle")
-    name = serializer if isinstance(serializer, str) else type(serializer).__name__
-    return "pickle" in name.lower() or name == "RedisSerializer"  # Django's own
-
-
 def _entries_in_common(
     configs: dict[str, dict[str, Any]], backends: dict[str, Any]
 ) -> Iterator[CheckMessage]:
-    for (one, first), (other, second) in combinations(backends.items(), 2):
+    entries = {alias: entries_of(backend) for alias, backend in backends.items()}
+    others = {alias: entries_of(backend) for alias, backend in of_django(configs).items()}
+    for (one, first), (other, second) in combinations({**entries, **others}.items(), 2):
+        if one in others and other in others:
+            continue
         if one in _names(configs[other]) or other in _names(configs[one]):
             continue  # which is what TIERS is for
-        if not _is_one_store(first, second):
+        if not are_in_one_store(first, second):
             continue
         both = f"CACHES[{one!r}] and CACHES[{other!r}]"
-        if _keys(first) == _keys(second):
+        if first.keys == second.keys:
             yield Warning(
                 f"They have the same entries: one server and database, or memory, KEY_PREFIX and VERSION."
-                f"{_unreadable(first, second)}",
+                f"{unreadable(first, second)}",
                 hint="Give one of them another KEY_PREFIX, or another LOCATION.",
                 obj=both,
                 id="quickcache.W004",
             )
-        else:
+        elif first.prefix == second.prefix:
             yield Info(
                 "They are in one database, or memory: clear() of either empties both, "
                 "as it does with Django's own backends.",
@@ -269,41 +272,16 @@ def _entries_in_common(
                 obj=both,
                 id="quickcache.I005",
             )
-
-
-def _is_one_store(first: Any, second: Any) -> bool:
-    if isinstance(first, MemoryCache) or isinstance(second, MemoryCache):
-        return first._store is second._store
-    one, other = _server(first), _server(second)
-    return one.key_prefix == other.key_prefix and place_of(one).overlaps(place_of(other))
-
-
-def _keys(backend: Any) -> tuple[Any, ...]:
-    return backend.key_prefix, backend.version, backend.key_func
-
-
-def _unreadable(first: Any, second: Any) -> str:
-    if isinstance(first, MemoryCache):
-        return ""
-    one, other = _options(_server(first)), _options(_server(second))
-    differs = [
-        name
-        for name, are_same in (
-            ("signing_keys", list(one.get("signing_keys", ())) == list(other.get("signing_keys", ()))),
-            ("serializer", _is_same_serializer(one, other)),
-        )
-        if not are_same
-    ]
-    return (
-        f" With other {' and '.join(differs)}, neither reads what the other has written." if differs else ""
-    )
-
-
-def _is_same_serializer(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    first, second = one.get("serializer", "pickle"), other.get("serializer", "pickle")
-    return bool(
-        first == second or type(first) is type(second) is not str or (_is_pickle(one) and _is_pickle(other))
-    )
+        elif first.prefix.startswith(second.prefix) or second.prefix.startswith(first.prefix):
+            emptying, emptied = (one, other) if len(first.prefix) < len(second.prefix) else (other, one)
+            yield Info(
+                f"They are in one database: clear() of {emptying!r} empties {emptied!r} too, since the "
+                "key_prefix of that begins with its own.",
+                hint="Give one of them a database of its own, or both a key_prefix that does not begin with "
+                "the other's, if that matters.",
+                obj=both,
+                id="quickcache.I005",
+            )
 
 
 def _kept_true(configs: dict[str, dict[str, Any]], backends: dict[str, Any]) -> list[_coherence.Kept]:
@@ -341,16 +319,60 @@ def _memory_that_hears_nothing(
         )
 
 
+class _Failure(NamedTuple):
+    server: _native.RedisCache
+    error: CacheUnavailableError | None
+    users: list[str]
+
+
+def _failures(backends: dict[str, Any], all_kept: list[_coherence.Kept]) -> dict[int, _Failure]:
+    """Servers that do not answer, by their caches."""
+    asked: dict[int, _Failure] = {}
+    users = [
+        (f"CACHES[{alias!r}]", server_of(backend))
+        for alias, backend in backends.items()
+        if isinstance(backend, RedisCache | TieredCache)
+    ]
+    for where, server in [*users, *((kept.where, kept.server) for kept in all_kept)]:
+        if id(server) not in asked:
+            error = None
+            try:
+                server.ping()
+            except CacheUnavailableError as raised:
+                error = raised
+            asked[id(server)] = _Failure(server, error, [])
+        if where not in asked[id(server)].users:
+            asked[id(server)].users.append(where)
+    return {key: found for key, found in asked.items() if found.error is not None}
+
+
+def _servers_that_fail(failures: dict[int, _Failure]) -> Iterator[CheckMessage]:
+    for server, error, users in failures.values():
+        if error is not None and error.refused:
+            yield Warning(
+                f"{place_of(server).text}: {error}. Nothing is cached there.",
+                hint="Give LOCATION or OPTIONS a user, a password and a database that the server accepts.",
+                obj=_named(users),
+                id="quickcache.W010",
+            )
+        else:
+            yield Info(
+                f"The server at {place_of(server).text} could not be asked: {error}.",
+                hint="Check again where it can be reached.",
+                obj=_named(users),
+                id="quickcache.I009",
+            )
+
+
 def _servers_that_tell_nothing(all_kept: list[_coherence.Kept]) -> Iterator[CheckMessage]:
     answers: dict[tuple[int, str], _coherence.Said] = {}
     users = defaultdict(list)
     for kept in all_kept:
-        if kept.problem is None:
-            asked = id(kept.server), kept.wanted
-            if asked not in answers:
-                answers[asked] = _coherence.asked(kept)
-            if answers[asked].mode != kept.wanted:
-                users[place_of(kept.server).text, kept.wanted, answers[asked]].append(kept.where)
+        asked = id(kept.server), kept.wanted
+        if asked not in answers:
+            answers[asked] = _coherence.asked(kept)
+        if answers[asked].mode != kept.wanted:
+            users[place_of(kept.server).text, kept.wanted, answers[asked]].append(kept.where)
     for (place, wanted, (mode, why)), places in users.items():
         if mode is None:
             yield Info(

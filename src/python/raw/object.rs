@@ -54,6 +54,11 @@ impl Object {
         self.0.as_ptr() == object.as_ptr()
     }
 
+    /// Whether it is the same object, kept in the same way.
+    pub(in crate::python) fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     #[inline]
     fn as_ptr(&self) -> *mut ffi::PyObject {
         self.0.as_ptr().map_addr(|address| address & !KIND)

@@ -12,7 +12,6 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use super::argument::Argument;
-use super::memory_cache::no_int;
 use super::serializer::Serializer;
 use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
@@ -27,7 +26,7 @@ use crate::tier::server::{Failure, FailureKind, Stored};
 
 pub(super) use claims::Claim;
 use options::Settings;
-use values::{delta_of, expiry, now_ms, rewrite};
+use values::{delta_of, expiry, no_int, now_ms, rewrite};
 
 /// A cache on a server of Redis or Valkey.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
 
 use super::RedisCache;
 use crate::clock::Timeout;
 use crate::codec::Format;
+use crate::python::memory_cache::require_int;
 use crate::python::serializer::Serializer;
 use crate::python::shown::shown;
 use crate::redis::client::Client;
@@ -105,15 +105,19 @@ pub(super) fn expiry(life: Timeout) -> Option<u64> {
     Some(now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
 }
 
+/// What `incr` says where there is nothing to be counted, or too much.
+pub(super) fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
+    match shown(key) {
+        Ok(key) => PyValueError::new_err(format!(
+            "Key {key} not found, or it holds no int, or the sum takes more than 64 bits"
+        )),
+        Err(error) => error,
+    }
+}
+
 /// What `incr` adds.
 pub(super) fn delta_of(given: &Bound<'_, PyAny>) -> PyResult<i64> {
-    if !given.is_instance_of::<PyInt>() {
-        return Err(PyTypeError::new_err(format!(
-            "delta is an int, not {}: {}",
-            given.get_type().name()?,
-            shown(given)?
-        )));
-    }
+    require_int(given)?;
     given.extract().map_err(|_| {
         PyValueError::new_err("delta must fit in 64 bits, since a server counts with no more")
     })

@@ -242,6 +242,29 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         held
     }
 
+    /// Forget the value of `key` if it is the one that is meant: nothing else becomes void.
+    pub fn remove_if(&self, key: &PackedKey, is_it: impl FnOnce(&V) -> bool) {
+        let mut dead = Vec::new();
+        let fingerprint = self.fingerprint(key);
+        let _pass = gate::enter();
+        let store = self.store.read();
+        {
+            let _shard = self.ledger.generations.lock(fingerprint);
+            let Some(Place { slot, .. }) = store.index().get(&fingerprint) else {
+                return;
+            };
+            let mut slab = store.slab.lock();
+            match slab.look(slot, key) {
+                Look::Value(entry) if is_it(&entry.value) => dead.extend(slab.take(slot)),
+                _ => return,
+            }
+            drop(slab);
+            store.index().invalidate(&fingerprint);
+        }
+        self.ledger.epochs.bump(fingerprint);
+        self.tidy(&store, &mut dead);
+    }
+
     /// Give `key` a new life from now. Whether it was held.
     pub fn touch(&self, key: &PackedKey, timeout: Timeout) -> bool {
         let Some(deadline) = Deadline::of(timeout, &self.ledger.clock) else {

@@ -148,6 +148,10 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         for entry in entries:
             for tier in tiers_of_helper(entry.helper):
                 stores.setdefault(id(tier.backend), (tier.name, tier.backend))
+        for alias in () if path else caches:
+            backend = _of_ours(alias)
+            if backend is not None:
+                stores.setdefault(id(backend), (alias, backend))
         for name, backend in stores.values():
             self._head(name)
             for line in _lines_of_store(backend):
@@ -377,6 +381,15 @@ def _asked(tier: Tier, key: str) -> Any:
         return tier.cache.get(key, default=Ellipsis)
     except Exception as error:
         raise CommandError(f"{tier.name} cannot be asked: {_named_error(error)}") from error
+
+
+def _of_ours(alias: str) -> Any:
+    """The backend behind an alias, if it is one of this package and can be made: checks tell if it cannot."""
+    try:
+        backend = caches[alias]
+    except Exception:  # noqa: BLE001  whatever is in the settings
+        return None
+    return backend if isinstance(backend, _Backend) else None
 
 
 def _lines_of_store(backend: Any) -> Iterator[str]:
