@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import types
 import weakref
 
 import pytest
@@ -211,7 +212,16 @@ class TestTheRest:
 
     def test_no_inner_part_is_copied(self, copied):
         shortcut = triple.__closure__[0].cell_contents
-        with _native._find(shortcut, (98_765,), {}) as gap:
-            for part in (shortcut, gap):
-                with pytest.raises(TypeError, match=r"cannot pickle 'quickcache\._native\._"):
-                    copied(part)
+        with (
+            _native._find(shortcut, (98_765,), {}) as gap,
+            pytest.raises(TypeError, match=r"cannot pickle 'quickcache\._native\._"),
+        ):
+            copied(gap)
+
+    def test_a_function_is_made_anew_of_its_parts_as_cloudpickle_does(self):
+        kind, parts = triple.__closure__[0].cell_contents.__reduce__()
+        closure = (types.CellType(kind(*parts)),)
+        again = types.FunctionType(triple.__code__, triple.__globals__, closure=closure)
+        assert triple(7) == again(7) == again(7)
+        assert triple.get_cached_value(7) == again(7)
+        assert stats(triple) == stats(again)

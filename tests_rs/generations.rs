@@ -59,3 +59,84 @@ fn what_is_for_all_reaches_every_shard() {
         assert_ne!(epoch, epochs.current(key));
     }
 }
+
+/// Two keys of one shard.
+const KEY: u64 = 7;
+const OTHER: u64 = 8;
+
+#[test]
+fn clears_of_others_void_nothing_of_a_key_that_is_watched() {
+    let generations = Generations::new(8);
+    let before = generations.now();
+    generations.watch(KEY);
+    for _ in 0..3 {
+        generations.lock(OTHER).clear();
+        generations.lock(OTHER).tell();
+        let begun = generations.begin();
+        generations.lock(OTHER).refresh(begun);
+    }
+    let shard = generations.lock(KEY);
+    assert!(!shard.was_cleared_since(before) && !shard.has_newer_than(before));
+    drop(shard);
+    assert!(generations.lock(OTHER).was_cleared_since(before));
+
+    // Watched no more, it is as if they had been of its own.
+    generations.unwatch(KEY);
+    assert!(generations.lock(KEY).was_cleared_since(before));
+}
+
+#[test]
+fn what_voids_a_key_that_is_watched() {
+    type Write = fn(&Generations);
+    let writes: [(Write, [bool; 3]); 5] = [
+        (|all| all.lock(KEY).clear(), [true, true, true]),
+        (|all| all.lock(KEY).tell(), [true, false, false]),
+        (
+            |all| {
+                let begun = all.begin();
+                all.lock(KEY).refresh(begun);
+            },
+            [true, true, true],
+        ),
+        (Generations::clear_all, [true, true, true]),
+        (Generations::flush, [true, false, false]),
+    ];
+    for (write, expected) in writes {
+        let generations = Generations::new(8);
+        let before = generations.now();
+        generations.watch(KEY);
+        write(&generations);
+        let shard = generations.lock(KEY);
+        let voided = [
+            shard.was_cleared_since(before),
+            shard.was_cleared_here_since(before),
+            shard.has_newer_than(before),
+        ];
+        assert_eq!(expected, voided);
+    }
+}
+
+#[test]
+fn what_was_cleared_before_it_was_watched_may_have_been_it() {
+    let generations = Generations::new(8);
+    let before = generations.now();
+    generations.lock(OTHER).clear();
+    let after = generations.now();
+    generations.watch(KEY);
+    assert!(generations.lock(KEY).was_cleared_since(before));
+    assert!(!generations.lock(KEY).was_cleared_since(after));
+}
+
+#[test]
+fn a_key_is_watched_until_the_last_has_ended() {
+    let generations = Generations::new(8);
+    let before = generations.now();
+    generations.watch(KEY);
+    generations.watch(KEY);
+    generations.unwatch(KEY);
+    generations.lock(OTHER).clear();
+    assert!(!generations.lock(KEY).was_cleared_since(before));
+    generations.unwatch(KEY);
+    generations.unwatch(KEY);
+    assert!(generations.lock(KEY).was_cleared_since(before));
+}

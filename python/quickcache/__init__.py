@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         UncacheableValueError,
     )
     from ._helper import QuickCacheHelper
-    from ._native import ManualClock, MemoryCache, RedisCache, __version__
+    from ._native import ManualClock, MemoryCache, RedisCache
+    from ._native import __version__ as __version__
     from ._tiers import CacheWithPresets, ForceSkipCache, TieredCache
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "ReplicaReadsWarning",
     "TieredCache",
     "UncacheableValueError",
-    "__version__",
     "get_quickcache",
     "stats",
 ]

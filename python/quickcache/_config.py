@@ -91,6 +91,9 @@ class ConfigMixin:
 
     def call(self) -> Decorator:
         """The decorator, made of fields that are all given. Open to subclasses."""
+        return self._decorator()
+
+    def _decorator(self) -> Decorator:
         fields: Any = self
         values = fields._asdict()
         return decorator(values.pop("helper_class"), values)
@@ -126,7 +129,7 @@ def decorator(
         desk = Desk(flight_wait, fleet)
         shortcut = Shortcut(helper, desk)
         if isinstance(helper, QuickCacheHelper):
-            vars(helper)["_desk"] = desk
+            vars(helper)["_quickcache_desk"] = desk
 
         @functools.wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
@@ -220,7 +223,7 @@ class QuickCache(_QuickCacheFields, ConfigMixin):
             **new_values: Unpack[QuickCacheOptions],
         ) -> Decorator: ...
 
-    def call(self) -> Decorator:
+    def _decorator(self) -> Decorator:  # and `call` is that of ConfigMixin, as in 0.5: tests patch it there
         refuse_missing({name: getattr(self, name) for name in self._options})
         _source.check_key_format(self.key_format)
         values = self._asdict()

@@ -103,11 +103,7 @@ class QuickCacheHelper:
 
     def clear(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the cached value for these arguments."""
-        self.forget(self.get_cache_key(*args, **kwargs))
-
-    def forget(self, key: str) -> None:
-        """Forget what is cached under `key`."""
-        _voiding(key, lambda: self.cache.delete(key))
+        forget(self, self.get_cache_key(*args, **kwargs))
 
     @staticmethod
     def _hash(value: str, length: int = 32) -> str:
@@ -151,6 +147,11 @@ class Settable(NamedTuple):
     """What `set_cached_value` returns: as in 0.5, a tuple of one."""
 
     to: Callable[[Any], Any]
+
+
+def forget(helper: QuickCacheHelper, key: str) -> None:
+    """Forget what a helper has under `key`. No method of it, whose name subclasses of 0.5 may have."""
+    _voiding(key, lambda: helper.cache.delete(key))
 
 
 def _voiding(key: str, write: Callable[[], Any]) -> Any:

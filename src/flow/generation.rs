@@ -3,11 +3,12 @@
 //! A **generation** is a moment in the order of clears. Whoever notes it before reading a lower tier
 //! or computing may store only if the key's shard was not cleared or overwritten by request since,
 //! which is compared under the shard's lock. It is noted without knowing the key: each shard
-//! remembers when it was last cleared, in a sequence common to all.
+//! remembers when it was last cleared, in a sequence common to all. Two keys of one shard may void each
+//! other, which costs a store and never truth. For as long as a value is computed, its key is **watched**:
+//! then it is remembered of that key alone, and thousands of clears of others keep nothing from being stored.
 //!
 //! An **epoch** is counted per shard, and moves also when a value is evicted or replaced: a copy of
-//! a value held elsewhere counts only while it is unchanged. Two keys of one shard may void each
-//! other, which costs a store or a copy and never truth.
+//! a value held elsewhere counts only while it is unchanged. Here too keys of one shard may void each other.
 //!
 //! What a server tells of changes is noted apart: it voids what was read from the server before, and not what is being
 //! computed, which the server refuses by itself if it is void. Of what a process writes there, it is told as well.
@@ -38,11 +39,27 @@ pub struct Generations {
     clears: AtomicU64,
     /// How often everything that needs trust was voided.
     flushes: AtomicU32,
-    last: Box<[Mutex<Last>]>,
+    shards: Box<[Mutex<State>]>,
 }
 
-/// The last moments of a shard.
+/// What a shard remembers.
 #[derive(Debug, Default)]
+struct State {
+    last: Last,
+    /// The keys for which values are being computed.
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    fingerprint: u64,
+    watchers: u32,
+    /// Of the whole shard until it was watched, and from then on of the key.
+    last: Last,
+}
+
+/// The last moments of a shard, or of a key.
+#[derive(Debug, Clone, Copy, Default)]
 struct Last {
     /// When it was last cleared or refreshed: what was read before is void.
     voided: u64,
@@ -59,7 +76,7 @@ impl Generations {
         Self {
             clears: AtomicU64::new(0),
             flushes: AtomicU32::new(0),
-            last: (0..shards.next_power_of_two())
+            shards: (0..shards.next_power_of_two())
                 .map(|_| Mutex::default())
                 .collect(),
         }
@@ -99,7 +116,32 @@ impl Generations {
     pub fn lock(&self, fingerprint: u64) -> Shard<'_> {
         Shard {
             clears: &self.clears,
-            last: self.last[shard_of(fingerprint, self.last.len())].lock(),
+            state: self.shards[shard_of(fingerprint, self.shards.len())].lock(),
+            key: Some(fingerprint),
+        }
+    }
+
+    /// Remember apart from now on when this key is cleared, until `unwatch`.
+    pub fn watch(&self, fingerprint: u64) {
+        let mut shard = self.lock(fingerprint);
+        if let Some(known) = shard.state.of(fingerprint) {
+            known.watchers += 1;
+            return;
+        }
+        let last = shard.state.last;
+        shard.state.watched.push(Watched {
+            fingerprint,
+            watchers: 1,
+            last,
+        });
+    }
+
+    /// One who watched the key does so no more.
+    pub fn unwatch(&self, fingerprint: u64) {
+        let mut shard = self.lock(fingerprint);
+        if let Some(known) = shard.state.of(fingerprint) {
+            known.watchers -= 1;
+            shard.state.watched.retain(|known| known.watchers > 0);
         }
     }
 
@@ -110,10 +152,18 @@ impl Generations {
 
     /// Each shard, locked when its turn comes.
     fn shards(&self) -> impl Iterator<Item = Shard<'_>> {
-        self.last.iter().map(|last| Shard {
+        self.shards.iter().map(|state| Shard {
             clears: &self.clears,
-            last: last.lock(),
+            state: state.lock(),
+            key: None,
         })
+    }
+}
+
+impl State {
+    fn of(&mut self, fingerprint: u64) -> Option<&mut Watched> {
+        let mut watched = self.watched.iter_mut();
+        watched.find(|known| known.fingerprint == fingerprint)
     }
 }
 
@@ -121,23 +171,45 @@ impl Generations {
 #[derive(Debug)]
 pub struct Shard<'a> {
     clears: &'a AtomicU64,
-    last: MutexGuard<'a, Last>,
+    state: MutexGuard<'a, State>,
+    /// The key that is asked about or written; None: all of them.
+    key: Option<u64>,
 }
 
 impl Shard<'_> {
-    /// Whether the shard was cleared or refreshed after that moment, here or elsewhere.
+    /// Whether the key may have been cleared or refreshed after that moment, here or elsewhere.
     pub fn was_cleared_since(&self, generation: Generation) -> bool {
-        self.last.voided.max(self.last.told) > generation.moment
+        let last = self.last();
+        last.voided.max(last.told) > generation.moment
     }
 
-    /// Whether it was by this process.
+    /// Whether it may have been by this process.
     pub fn was_cleared_here_since(&self, generation: Generation) -> bool {
-        self.last.voided > generation.moment
+        self.last().voided > generation.moment
     }
 
     /// Void what was read before now: a key was changed elsewhere, or by what this process told a server.
     pub fn tell(&mut self) {
-        self.last.told = self.next();
+        let now = self.next();
+        self.note(|last| last.told = now);
+    }
+
+    /// What is known of the key: of itself if it is watched, or else of its shard.
+    fn last(&self) -> &Last {
+        let state = &*self.state;
+        let mut watched = state.watched.iter();
+        let own = watched.find(|known| Some(known.fingerprint) == self.key);
+        own.map_or(&state.last, |own| &own.last)
+    }
+
+    fn note(&mut self, note: impl Fn(&mut Last)) {
+        let (key, state) = (self.key, &mut *self.state);
+        note(&mut state.last);
+        for known in &mut state.watched {
+            if key.is_none_or(|key| key == known.fingerprint) {
+                note(&mut known.last);
+            }
+        }
     }
 
     fn next(&self) -> u64 {
@@ -146,20 +218,25 @@ impl Shard<'_> {
 
     /// Whether a refresh that began at that moment is overtaken: by a clear, or a refresh begun later.
     pub fn has_newer_than(&self, begun: Generation) -> bool {
-        self.last.cleared > begun.moment
+        self.last().cleared > begun.moment
     }
 
     /// Void what was read before now, for what a refresh has computed that began at that moment.
     pub fn refresh(&mut self, begun: Generation) {
-        self.last.voided = self.next();
-        self.last.cleared = self.last.cleared.max(begun.moment);
+        let now = self.next();
+        self.note(|last| {
+            last.voided = now;
+            last.cleared = last.cleared.max(begun.moment);
+        });
     }
 
     /// Void what was read or computed before now.
     pub fn clear(&mut self) {
         let now = self.next();
-        self.last.voided = now;
-        self.last.cleared = now;
+        self.note(|last| {
+            last.voided = now;
+            last.cleared = now;
+        });
     }
 }
 

@@ -5,6 +5,7 @@ use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
 
 use super::any_tier::{AnyTier, in_order};
+use super::clock::AnyClock;
 use super::foreign;
 use super::guard::TIERED_CACHE;
 use super::key::Key;
@@ -12,6 +13,7 @@ use super::memory_cache::MemoryCache;
 use super::raw::intern;
 use crate::flow::generation::Generation;
 use crate::key::packed::PackedKey;
+use crate::tier::memory;
 
 /// The tiers that were asked, by their places, and when.
 #[derive(Default)]
@@ -130,6 +132,11 @@ impl Asked {
         ))
     }
 
+    /// Have clears of other keys not count for what is computed for `key`.
+    pub(super) fn watch(&self, key: &PackedKey) -> Watches {
+        self.0.iter().filter_map(|tier| tier.watch(key)).collect()
+    }
+
     /// Whether `key` has not been cleared since in these tiers, which are those of `mine`.
     pub(super) fn are_current(&self, mine: &Self, key: &PackedKey) -> bool {
         let are_same = |tier: &AskedTier, mine: &AskedTier| match (&tier.cache, &mine.cache) {
@@ -144,6 +151,16 @@ impl Asked {
                 .zip(&mine.0)
                 .all(|(tier, mine)| are_same(tier, mine) && !tier.was_cleared(key))
     }
+}
+
+/// Keys that are watched while a value is computed for them, in each of the tiers.
+pub(super) type Watches = SmallVec<[Watch; 1]>;
+
+/// One of them. It is there to be let go of.
+#[allow(dead_code)]
+pub(super) enum Watch {
+    Memory(memory::Watch<AnyClock>),
+    Foreign(foreign::Watch),
 }
 
 /// Look at the tiers of a cache, if nobody notices.
@@ -169,6 +186,16 @@ impl AskedTier {
             Some(cache) => cache.get().tier().begin(),
         };
         Self { generation, ..self }
+    }
+
+    fn watch(&self, key: &PackedKey) -> Option<Watch> {
+        match &self.cache {
+            None => Some(Watch::Foreign(foreign::Watch::new(key))),
+            Some(cache) => {
+                let key = self.key.or(key)?;
+                Some(Watch::Memory(cache.get().tier().watch(key)))
+            }
+        }
     }
 
     fn was_cleared(&self, key: &PackedKey) -> bool {

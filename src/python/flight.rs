@@ -80,7 +80,9 @@ impl Desk {
     /// That of a helper whose calls go through its own methods.
     pub(super) fn of<'py>(helper: &Bound<'py, PyAny>) -> Option<Bound<'py, Self>> {
         let dict = raw::own_dict(helper)?;
-        let desk = dict.get_item(intern!(helper.py(), "_desk")).ok()??;
+        let desk = dict
+            .get_item(intern!(helper.py(), "_quickcache_desk"))
+            .ok()??;
         desk.cast_into_exact::<Self>().ok()
     }
 

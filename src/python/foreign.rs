@@ -371,6 +371,25 @@ pub(super) fn was_cleared_since(key: &PackedKey, since: Generation) -> bool {
     CLEARS.was_cleared_since(Some(CLEARS.fingerprint(key)), since)
 }
 
+/// A key of tiers in Python that is watched for as long as this is kept: clears of others do not count for it.
+pub(super) struct Watch(u64);
+
+impl Watch {
+    pub(super) fn new(key: &PackedKey) -> Self {
+        let fingerprint = CLEARS.fingerprint(key);
+        let _pass = gate::enter();
+        CLEARS.generations.watch(fingerprint);
+        Self(fingerprint)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _pass = gate::enter();
+        CLEARS.generations.unwatch(self.0);
+    }
+}
+
 /// `clear`, for a key given by Python.
 #[pyfunction]
 #[pyo3(name = "_void")]

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use smallvec::SmallVec;
 
-use super::asked::{Asked, FlightKey};
+use super::asked::{Asked, FlightKey, Watches};
 use super::flight::{self, Desk, Lead, Turn};
 use super::key::Key;
 use super::near::Near;
@@ -33,6 +33,8 @@ pub(super) struct Gap {
     helper: Py<PyAny>,
     asked: Arc<Asked>,
     fill: Fill,
+    /// So long, clears of other keys keep nothing from being stored.
+    watches: Watches,
     /// How many computations had ended before the tiers were asked.
     landings: u64,
     /// The flight that waits for the value.
@@ -68,6 +70,7 @@ impl Gap {
             helper: helper.clone().unbind(),
             asked: Arc::new(asked),
             fill,
+            watches: Watches::default(),
             landings: 0,
             lead: None,
             claims: Claims::default(),
@@ -103,6 +106,7 @@ impl Gap {
         desk: &Desk,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.patience = desk.patience();
+        self.watch_own(py);
         let flight = match &self.fill {
             Fill::Key(key) if desk.has_flights() => self.asked.flight(key.packed(py)?),
             _ => None,
@@ -125,6 +129,22 @@ impl Gap {
             desk.computations.fetch_add(1, Relaxed);
         }
         Ok(None)
+    }
+
+    /// Watch a key. One that is no text is for the tiers to refuse.
+    pub(super) fn watch(&mut self, py: Python<'_>, key: &Key) {
+        if let Ok(key) = key.packed(py) {
+            self.watches = self.asked.watch(key);
+        }
+    }
+
+    /// The same with the key of the value that is missing.
+    fn watch_own(&mut self, py: Python<'_>) {
+        if let Fill::Key(key) = &self.fill
+            && let Ok(key) = key.packed(py)
+        {
+            self.watches = self.asked.watch(key);
+        }
     }
 
     fn join<'py>(
@@ -163,6 +183,9 @@ impl Gap {
             }
             Fill::Refresh(args, kwargs) => match self.key_of(py, args, kwargs) {
                 Ok(key) => {
+                    if let Ok(key) = key.packed(py) {
+                        self.watches = self.asked.watch(key);
+                    }
                     made = key;
                     (&made, Write::Refresh, How::Refresh)
                 }
@@ -358,6 +381,7 @@ impl OpenGap {
         let Some(mut gap) = self.gap.with(py, Option::take).flatten() else {
             return Ok(nothing());
         };
+        gap.watch_own(py);
         // None for a helper that was made by hand.
         let desk = Desk::of(gap.helper.bind(py));
         let mut found = None;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyList, PyString, PyTuple, PyType};
@@ -33,7 +34,7 @@ const ATTRIBUTES: [&str; 6] = [
 const OF_KEYS: usize = 4;
 const VARY_ON: usize = 2;
 
-/// What is derived from a helper's attributes: kept among them, as `_plan`, and made anew once one of
+/// What is derived from a helper's attributes: kept among them, as `_quickcache_plan`, and made anew once one of
 /// them is another.
 #[pyclass(module = "quickcache._native", name = "_Plan", frozen)]
 #[derive(Default)]
@@ -89,7 +90,7 @@ impl Plan {
     /// The plan of a helper.
     pub(super) fn of<'py>(helper: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
         let py = helper.py();
-        let place = intern!(py, "_plan");
+        let place = intern!(py, "_quickcache_plan");
         let dict = raw::own_dict(helper).filter(|_| is_plain(&helper.get_type()));
         let Some(dict) = dict else {
             return Bound::new(py, Self(Some(Made::of_keys(helper)?)));
@@ -304,7 +305,9 @@ impl Made {
             let mut text = Codes::new();
             values.try_for_each(|value| {
                 text.value();
-                writer.write(&mut text, value)
+                writer
+                    .write(&mut text, value)
+                    .map_err(|error| of_a_generator(py, error))
             })?;
             return if let Some(prefix) = &self.prefix {
                 Ok(Key::from_wire(prefix, text.into_codes()))
@@ -315,11 +318,8 @@ impl Made {
         };
         let codes = PyList::empty(py);
         values.try_for_each(|value| {
-            codes.append(raw::method(
-                own_way,
-                intern!(py, "_serialize_for_key"),
-                &[value],
-            )?)
+            let code = raw::method(own_way, intern!(py, "_serialize_for_key"), &[value]);
+            codes.append(code.map_err(|error| of_a_generator(py, error))?)
         })?;
         let mut codes = PyString::new(py, ",").call_method1(intern!(py, "join"), (codes,))?;
         if codes.len()? > LONGEST_CODES {
@@ -327,6 +327,25 @@ impl Made {
             codes = PyString::new(py, "H").add(hash)?;
         }
         key_of_texts(&helper.getattr(intern!(py, "prefix"))?, &codes)
+    }
+
+    /// The key for a call, where nobody can notice that it is made, nor change what it is made of.
+    pub(super) fn key_unnoticed<'py>(
+        &self,
+        helper: &Bound<'py, PyAny>,
+        arguments: &Arguments<'_, 'py>,
+    ) -> Option<Key> {
+        let VaryOn::Paths(paths) = &self.vary_on else {
+            return None;
+        };
+        if self.prefix.is_none() || paths.iter().any(|path| !path.attributes.is_empty()) {
+            return None;
+        }
+        let values = self.values(helper.py(), arguments).ok()?;
+        if !values.are_lasting() {
+            return None;
+        }
+        self.key_of(helper, &values, false).ok()
     }
 
     /// The values that a call varies on.
@@ -422,17 +441,30 @@ fn key_of_texts<'py>(prefix: &Bound<'py, PyAny>, codes: &Bound<'py, PyAny>) -> P
     Ok(Key::from_object(&key))
 }
 
+/// What 0.5 raises, whose keys are made in a generator: StopIteration would end the loop that calls the function.
+fn of_a_generator(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyStopIteration>(py) {
+        return error;
+    }
+    let told = PyRuntimeError::new_err("generator raised StopIteration");
+    told.set_cause(py, Some(error));
+    told
+}
+
 impl VaryOn {
     fn of(vary_on: Bound<'_, PyAny>, signature: Option<&Signature>) -> Self {
-        if vary_on.is_instance_of::<PyFunction>() {
-            return Self::Function(vary_on.unbind());
-        }
+        let is_function = |object: &Bound<'_, PyAny>| {
+            let class = object.py().get_type::<PyFunction>();
+            object.is_instance(&class).unwrap_or_default()
+        };
         let paths = vary_on.cast_exact::<PyList>().map(|list| {
             let paths = list.iter().map(|part| Path::of(&part, signature));
             paths.collect::<PyResult<Vec<_>>>()
         });
         match paths {
             Ok(Ok(paths)) => Self::Paths(paths),
+            // By its class: it may stand for one, as wrapt's do.
+            Err(_) if is_function(&vary_on) => Self::Function(vary_on.unbind()),
             _ => Self::Object(vary_on.unbind()),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyTuple, PyType};
 
 use super::arguments::Arguments;
 use super::asked::Asked;
@@ -369,7 +369,10 @@ impl Armed {
         if made.skips(py, arguments)? {
             let asked = Asked::now(made.cache(py)?)?;
             let fill = Fill::Refresh(arguments.args(py)?.unbind(), arguments.kwargs(py)?.unbind());
-            let gap = Gap::new(made.function(py)?, helper, asked, fill);
+            let mut gap = Gap::new(made.function(py)?, helper, asked, fill);
+            if let Some(key) = made.key_unnoticed(helper, arguments) {
+                gap.watch(py, &key);
+            }
             return Ok(Answer::Gap(Box::new(gap)));
         }
         let debug = logging::debug_enabled(py)?;
@@ -525,6 +528,13 @@ impl Shortcut {
             busy: AtomicBool::new(false),
             desk,
         })
+    }
+
+    /// By cloudpickle and others that pickle functions by what is in them.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (Py<PyAny>, Py<Desk>)) {
+        let (py, this) = (slf.py(), slf.get());
+        let parts = (this.helper.clone_ref(py), this.desk.clone_ref(py));
+        (slf.get_type(), parts)
     }
 
     #[getter]

@@ -62,6 +62,30 @@ impl<C: Clock> Ledger<C> {
     }
 }
 
+/// A key that is watched for as long as this is kept: clears of others do not count for it.
+pub struct Watch<C: Clock> {
+    ledger: Arc<Ledger<C>>,
+    fingerprint: u64,
+}
+
+impl<C: Clock> Watch<C> {
+    pub(super) fn new(ledger: &Arc<Ledger<C>>, fingerprint: u64) -> Self {
+        let _pass = gate::enter();
+        ledger.generations.watch(fingerprint);
+        Self {
+            ledger: Arc::clone(ledger),
+            fingerprint,
+        }
+    }
+}
+
+impl<C: Clock> Drop for Watch<C> {
+    fn drop(&mut self) {
+        let _pass = gate::enter();
+        self.ledger.generations.unwatch(self.fingerprint);
+    }
+}
+
 impl<C: Clock> Coherent for Ledger<C> {
     fn precise(&self) -> u64 {
         self.clock.precise()

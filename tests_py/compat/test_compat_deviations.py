@@ -355,9 +355,9 @@ the elements before it:
 """,
         r"""
 alone:
-  -> raised StopIteration: ('odd',)
+  -> raised RuntimeError: ('generator raised StopIteration',) from StopIteration
 in a list:
-  -> raised StopIteration: ('odd',)
+  -> raised RuntimeError: ('generator raised StopIteration',) from StopIteration
 the elements before it:
   -> str 'Lc82561ec215a6e31807ceedf3b3bd25e'
 """,

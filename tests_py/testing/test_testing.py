@@ -566,7 +566,7 @@ class TestTogether:
         function(1)
 
         assert QuickCacheHelper is type(function.clear.__self__)
-        assert attributes | {"_plan"} == set(vars(function.clear.__self__)) | {"_plan"}
+        assert attributes | {"_quickcache_plan"} == set(vars(function.clear.__self__)) | {"_quickcache_plan"}
         if sys.version_info >= (3, 12):
             assert [] == entered(function, 1)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache, default_key_func
 from django.core.exceptions import ImproperlyConfigured
@@ -285,7 +286,7 @@ def _of_aliases(aliases: Any) -> list[Any]:
     if not isinstance(aliases, (list, tuple)):
         raise ImproperlyConfigured(f"OPTIONS['TIERS'] is a list of two aliases, not {aliases!r}")
     for alias in aliases:
-        config = caches.settings.get(alias) if isinstance(alias, str) else None
+        config = settings.CACHES.get(alias) if isinstance(alias, str) else None
         if "TIERS" in ((config or {}).get("OPTIONS") or {}):  # perhaps this one, without end
             raise ImproperlyConfigured(f"{_TIERS}; but {alias!r} is made of TIERS itself")
     tiers = [caches[alias] for alias in aliases]

@@ -168,7 +168,7 @@ def _on_commit(clear: object) -> bool:
 def _database(alias: str | None) -> str:
     """The same, if settings.DATABASES has it; None stands for the one by default, as in Django."""
     name: str = DEFAULT_DB_ALIAS if alias is None else alias
-    if name not in connections.settings:
+    if name not in list(connections):
         connections[name]  # raises now, not at the first clear
     return name
 

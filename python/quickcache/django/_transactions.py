@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from .._helper import QuickCacheHelper, Settable
+from .._helper import QuickCacheHelper, Settable, forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -155,7 +155,7 @@ def _clear_on_commit(helper: QuickCacheHelper, alias: str, args: Any, kwargs: An
     key = helper.get_cache_key(*args, **kwargs)
     clear = partial(helper.clear, *args, **kwargs)
     if type(helper).clear is QuickCacheHelper.clear:
-        clear = partial(helper.forget, key)
+        clear = partial(forget, helper, key)
     connection = connections[alias]
     if not connection.in_atomic_block:
         transaction.on_commit(clear, using=alias)

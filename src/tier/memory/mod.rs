@@ -20,6 +20,7 @@ use super::Found;
 use super::bounds::Options;
 use super::coherence::Coherent;
 use super::ledger::Ledger;
+pub use super::ledger::Watch;
 use super::slab::Look;
 use super::store::{Place, Store};
 use crate::clock::{Clock, Deadline};
@@ -95,7 +96,7 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
         self.ledger.generations.begin()
     }
 
-    /// Whether the key's shard was cleared after that generation, here or elsewhere.
+    /// Whether the key, or one of its shard, was cleared after that generation, here or elsewhere.
     pub fn was_cleared_since(&self, key: &PackedKey, generation: Generation) -> bool {
         self.ask_shard(key, |shard| shard.was_cleared_since(generation))
     }
@@ -103,6 +104,11 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     /// Whether it was by this process.
     pub fn was_cleared_here_since(&self, key: &PackedKey, generation: Generation) -> bool {
         self.ask_shard(key, |shard| shard.was_cleared_here_since(generation))
+    }
+
+    /// Have clears of other keys not count for this one while a value is computed for it, until that is let go of.
+    pub fn watch(&self, key: &PackedKey) -> Watch<C> {
+        Watch::new(&self.ledger, self.fingerprint(key))
     }
 
     fn ask_shard(&self, key: &PackedKey, ask: impl FnOnce(&Shard<'_>) -> bool) -> bool {

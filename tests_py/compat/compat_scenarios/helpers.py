@@ -11,7 +11,8 @@ from compat_probe import decorating, scenario
 
 from quickcache import QuickCacheHelper, get_quickcache
 from quickcache.cache_helpers import CacheWithPresets, TieredCache
-from quickcache.logger import logger
+from quickcache.logger import assert_function, logger
+from quickcache.quickcache import ConfigMixin
 
 NESTED = ["text", b"bytes", {"k": (1, None), "j": [True]}, {1.5}]
 
@@ -805,3 +806,94 @@ def keys_made_in_a_way_of_its_own_give_no_warning(probe):
     for body in (one, two):
         f = decorating(["x"], cache=probe.cache(), helper_class=Constant)(body)
         use(probe, f, 1)
+
+
+@scenario
+def names_of_a_subclass_are_its_own(probe):
+    class Forgetting(QuickCacheHelper):
+        def forget(self, domain):
+            probe.note("forgetting all of", domain)
+
+    class Clearing(QuickCacheHelper):
+        def forget(self, *args, **kwargs):
+            return self.clear(*args, **kwargs)
+
+    class Attributes(QuickCacheHelper):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._plan, self._desk = "gold", "front"
+
+        def call(self, *args, **kwargs):
+            probe.note(self._plan, self._desk)
+            return super().call(*args, **kwargs)
+
+    for helper_class in (Forgetting, Clearing, Attributes):
+        use(probe, decorated_by(probe, helper_class), 1)
+
+
+@scenario
+def a_helper_by_hand_can_be_cleared(probe):
+    class Duck:
+        def get_cache_key(self, *args):
+            return f"duck:{args}"
+
+    duck = Duck()
+    duck.cache = probe.cache()
+    probe.step("clear", QuickCacheHelper.clear, duck, 1)
+
+
+@scenario
+def configurations_are_patched_where_they_are_defined(probe):
+    with mock.patch.object(ConfigMixin, "call", lambda self: lambda fn: fn):
+
+        @get_quickcache(cache=probe.cache())(["x"])
+        def f(x):
+            return x
+
+    probe.is_("plain", hasattr(f, "clear"))
+
+
+@scenario
+def what_stands_for_a_function_is_one(probe):
+    class StandIn:
+        """As wrapt's proxies do."""
+
+        def __init__(self, wrapped):
+            self.wrapped = wrapped
+
+        @property
+        def __class__(self):
+            return type(self.wrapped)
+
+        def __call__(self, *args, **kwargs):
+            probe.note("the stand-in", *args, **kwargs)
+            return self.wrapped(*args, **kwargs)
+
+    vary_on, skip = StandIn(lambda x, skip=False: [x]), StandIn(lambda x, skip=False: skip)
+    f = decorating(vary_on, cache=probe.cache(), skip_arg=skip)(lambda x, skip=False: (x, skip))
+    probe.step("call", f, 1)
+    probe.step("call again", f, 1)
+    probe.step("call, skipping", f, 1, skip=True)
+    probe.step("key", f.get_cache_key, 1)
+
+
+@scenario
+def a_key_that_raises_stop_iteration_ends_no_loop(probe):
+    class Odd(int):
+        def __str__(self):
+            return next(iter([]))
+
+    f = decorating(["x"], cache=probe.cache())(lambda x: (x, "not odd"))
+    probe.step("map", lambda: list(map(f, [Odd(1), 2, 3])))
+
+    class Own(QuickCacheHelper):
+        def _serialize_for_key(self, value):
+            return next(iter([]))
+
+    f = decorated_by(probe, Own)
+    probe.step("own codes", lambda: list(map(f, [1, 2, 3])))
+
+
+@scenario
+def the_default_assertion_is_where_it_was(probe):
+    probe.is_("home", (assert_function.__module__, assert_function.__qualname__))
