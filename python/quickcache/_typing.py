@@ -64,7 +64,7 @@ class DjangoOptions(_Common, total=False):
     session_function: Callable[[], str] | None
     caches: tuple[str, str] | list[str]
     clear: ClearWhen
-    using: str
+    using: str | None
 
 
 class DjangoDefaults(DjangoOptions, total=False):

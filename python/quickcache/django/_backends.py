@@ -62,6 +62,8 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
     Subclasses that make or validate keys in their own way are asked for each key.
     """
 
+    _no_counter = "no int"
+
     def __init__(self, cache: Any, params: dict[str, Any]) -> None:
         BaseCache.__init__(self, params)
         self._open(cache, default_key_func)
@@ -77,8 +79,6 @@ class _Backend(_native._Backend, BaseCache):  # type: ignore[misc]  # Django has
         super().__delattr__(name)
         if name in _native._METHODS_OF_BACKENDS:
             self._look()
-
-    _no_counter = "no int"
 
     def _life(self, timeout: Any) -> Any:
         return self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
