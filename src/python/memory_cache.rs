@@ -326,7 +326,7 @@ impl MemoryCache {
         &self.tier
     }
 
-    /// The value under `key`. What cannot be decoded is a miss, and removed.
+    /// The value under `key`. What cannot be decoded is a miss, and in most cases removed.
     pub(super) fn fetch<'py>(
         &self,
         py: Python<'py>,
@@ -339,7 +339,10 @@ impl MemoryCache {
             Ok(value) => Ok(Some(Fetched { value, held })),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.tier.count_undecodable();
-                self.tier.remove_if(key, |value| value.is_same(&held.value));
+                // With more memory, or a shallower stack, it may be read another time.
+                if value::is_refusal(py, &error) {
+                    self.tier.remove_if(key, |value| value.is_same(&held.value));
+                }
                 log::warn!(target: "quickcache", "a value in memory can no longer be read, and counts as missing: {error}");
                 // pyo3-log leaves it set when a handler raises
                 PyErr::take(py).map_or(Ok(None), Err)

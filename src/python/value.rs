@@ -120,7 +120,7 @@ fn pickle<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     }
 }
 
-/// Whether an exception says that a value cannot be serialised, and not that something else went wrong.
+/// Whether an exception says that a value cannot be serialised or read, and not that something else went wrong.
 pub(super) fn is_refusal(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyException>(py)
         && !error.is_instance_of::<PyRecursionError>(py)
