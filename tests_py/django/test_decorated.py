@@ -45,6 +45,11 @@ def is_taken_up(look):
     waiting.until("memory has it", look)
 
 
+def heard():
+    """Wait for the server to have told of all that was written, which makes void what memory has of it."""
+    waiting.until_heard(caches["locmem"], caches["default"])
+
+
 @pytest.fixture
 def python_calls(entered):
     """The names of the Python functions that a call goes through."""
@@ -104,7 +109,7 @@ class TestOverCachesOfOurs:
 
         double, _ = decorated()
         double(1)
-        waiting.until_heard(ours["locmem"], ours["default"])
+        heard()
         double(1)
         asked, held = hits("default"), hits("locmem")
         for _ in range(50):
@@ -328,6 +333,7 @@ class TestGivenItself:
         cache = TieredCache([CacheWithPresets(caches["locmem"], 10), caches["default"]])
         double, calls = decorated(get_quickcache(cache=cache))
         double(1)
+        heard()
         double(1)
 
         assert [1] == calls
@@ -351,6 +357,7 @@ class TestPatches:
     def test_of_a_class_take_effect_at_once_and_end(self, ours, python_calls):
         double, calls = decorated()
         double(1)
+        heard()
         with mock.patch.object(MemoryCache, "get", return_value="patched"):
             assert "patched" == double(1)
         assert [1, 1] == double(1)
@@ -374,6 +381,7 @@ class TestPatches:
     def test_of_one_backend_too(self, ours, name, python_calls):
         double, calls = decorated()
         double(1)
+        heard()
         patch = mock.patch.object(caches["locmem"], name, side_effect=ConnectionError("patched"))
         with patch, pytest.raises(ConnectionError, match="patched"):
             double(1)
@@ -398,6 +406,7 @@ class TestPatches:
     def test_of_a_backend_that_is_gone_count_no_more(self, ours, python_calls):
         double, _ = decorated()
         double(1)
+        heard()
         thread = threading.Thread(target=lambda: setattr(caches["locmem"], "get", lambda *_, **__: "gone"))
         thread.start()
         thread.join()
