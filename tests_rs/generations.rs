@@ -1,5 +1,7 @@
 //! Generations void what was read before a clear; epochs void copies.
 
+use std::sync::Arc;
+
 use quickcache::flow::generation::{Epochs, Generations};
 
 #[test]
@@ -66,9 +68,9 @@ const OTHER: u64 = 8;
 
 #[test]
 fn clears_of_others_void_nothing_of_a_key_that_is_watched() {
-    let generations = Generations::new(8);
+    let generations = Arc::new(Generations::new(8));
     let before = generations.now();
-    generations.watch(KEY);
+    let watch = generations.watch(KEY);
     for _ in 0..3 {
         generations.lock(OTHER).clear();
         generations.lock(OTHER).tell();
@@ -81,7 +83,7 @@ fn clears_of_others_void_nothing_of_a_key_that_is_watched() {
     assert!(generations.lock(OTHER).was_cleared_since(before));
 
     // Watched no more, it is as if they had been of its own.
-    generations.unwatch(KEY);
+    drop(watch);
     assert!(generations.lock(KEY).was_cleared_since(before));
 }
 
@@ -102,9 +104,9 @@ fn what_voids_a_key_that_is_watched() {
         (Generations::flush, [true, false, false]),
     ];
     for (write, expected) in writes {
-        let generations = Generations::new(8);
+        let generations = Arc::new(Generations::new(8));
         let before = generations.now();
-        generations.watch(KEY);
+        let _watch = generations.watch(KEY);
         write(&generations);
         let shard = generations.lock(KEY);
         let voided = [
@@ -118,25 +120,24 @@ fn what_voids_a_key_that_is_watched() {
 
 #[test]
 fn what_was_cleared_before_it_was_watched_may_have_been_it() {
-    let generations = Generations::new(8);
+    let generations = Arc::new(Generations::new(8));
     let before = generations.now();
     generations.lock(OTHER).clear();
     let after = generations.now();
-    generations.watch(KEY);
+    let _watch = generations.watch(KEY);
     assert!(generations.lock(KEY).was_cleared_since(before));
     assert!(!generations.lock(KEY).was_cleared_since(after));
 }
 
 #[test]
 fn a_key_is_watched_until_the_last_has_ended() {
-    let generations = Generations::new(8);
+    let generations = Arc::new(Generations::new(8));
     let before = generations.now();
-    generations.watch(KEY);
-    generations.watch(KEY);
-    generations.unwatch(KEY);
+    let first = generations.watch(KEY);
+    let last = generations.watch(KEY);
+    drop(first);
     generations.lock(OTHER).clear();
     assert!(!generations.lock(KEY).was_cleared_since(before));
-    generations.unwatch(KEY);
-    generations.unwatch(KEY);
+    drop(last);
     assert!(generations.lock(KEY).was_cleared_since(before));
 }

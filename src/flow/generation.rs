@@ -15,7 +15,10 @@
 //!
 //! A **flush** voids all values that need trust at once, by its number: none that was noted before counts.
 
+use std::sync::Arc;
+
 use super::trust::Trust;
+use crate::gate;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -121,27 +124,23 @@ impl Generations {
         }
     }
 
-    /// Remember apart from now on when this key is cleared, until `unwatch`.
-    pub fn watch(&self, fingerprint: u64) {
+    /// Remember apart when this key is cleared, for as long as the watch is kept.
+    pub fn watch(self: &Arc<Self>, fingerprint: u64) -> Watch {
+        let _pass = gate::enter();
         let mut shard = self.lock(fingerprint);
         if let Some(known) = shard.state.of(fingerprint) {
             known.watchers += 1;
-            return;
+        } else {
+            let last = shard.state.last;
+            shard.state.watched.push(Watched {
+                fingerprint,
+                watchers: 1,
+                last,
+            });
         }
-        let last = shard.state.last;
-        shard.state.watched.push(Watched {
+        Watch {
+            generations: Arc::clone(self),
             fingerprint,
-            watchers: 1,
-            last,
-        });
-    }
-
-    /// One who watched the key does so no more.
-    pub fn unwatch(&self, fingerprint: u64) {
-        let mut shard = self.lock(fingerprint);
-        if let Some(known) = shard.state.of(fingerprint) {
-            known.watchers -= 1;
-            shard.state.watched.retain(|known| known.watchers > 0);
         }
     }
 
@@ -157,6 +156,24 @@ impl Generations {
             state: state.lock(),
             key: None,
         })
+    }
+}
+
+/// A key that is watched: clears of others do not count for it.
+#[derive(Debug)]
+pub struct Watch {
+    generations: Arc<Generations>,
+    fingerprint: u64,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _pass = gate::enter();
+        let mut shard = self.generations.lock(self.fingerprint);
+        if let Some(known) = shard.state.of(self.fingerprint) {
+            known.watchers -= 1;
+            shard.state.watched.retain(|known| known.watchers > 0);
+        }
     }
 }
 

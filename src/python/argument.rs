@@ -3,6 +3,9 @@
 use std::convert::Infallible;
 
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
+
+use super::shown::wrong_type;
 
 /// What was given for it.
 pub(super) enum Argument<'py> {
@@ -21,6 +24,14 @@ impl<'py> FromPyObject<'_, 'py> for Argument<'py> {
         } else {
             Ok(Self::Given(given.to_owned()))
         }
+    }
+}
+
+/// True or False, and nothing that is taken for one of them.
+pub(super) fn flag(name: &str, given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match given.cast::<PyBool>() {
+        Ok(flag) => Ok(flag.is_true()),
+        Err(_) => Err(wrong_type(name, "True or False", given)),
     }
 }
 

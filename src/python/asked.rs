@@ -5,15 +5,13 @@ use pyo3::types::{PyList, PyTuple};
 use smallvec::SmallVec;
 
 use super::any_tier::{AnyTier, in_order};
-use super::clock::AnyClock;
 use super::foreign;
 use super::guard::TIERED_CACHE;
 use super::key::Key;
 use super::memory_cache::MemoryCache;
 use super::raw::intern;
-use crate::flow::generation::Generation;
+use crate::flow::generation::{Generation, Watch};
 use crate::key::packed::PackedKey;
-use crate::tier::memory;
 
 /// The tiers that were asked, by their places, and when.
 #[derive(Default)]
@@ -132,8 +130,12 @@ impl Asked {
         ))
     }
 
-    /// Have clears of other keys not count for what is computed for `key`.
-    pub(super) fn watch(&self, key: &PackedKey) -> Watches {
+    /// Have clears of other keys not count for what is computed for `key`. One that is no text is for the tiers to
+    /// refuse.
+    pub(super) fn watch(&self, py: Python<'_>, key: &Key) -> Watches {
+        let Ok(key) = key.packed(py) else {
+            return Watches::default();
+        };
         self.0.iter().filter_map(|tier| tier.watch(key)).collect()
     }
 
@@ -155,13 +157,6 @@ impl Asked {
 
 /// Keys that are watched while a value is computed for them, in each of the tiers.
 pub(super) type Watches = SmallVec<[Watch; 1]>;
-
-/// One of them. It is there to be let go of.
-#[allow(dead_code)]
-pub(super) enum Watch {
-    Memory(memory::Watch<AnyClock>),
-    Foreign(foreign::Watch),
-}
 
 /// Look at the tiers of a cache, if nobody notices.
 fn each_tier<'py>(
@@ -190,11 +185,8 @@ impl AskedTier {
 
     fn watch(&self, key: &PackedKey) -> Option<Watch> {
         match &self.cache {
-            None => Some(Watch::Foreign(foreign::Watch::new(key))),
-            Some(cache) => {
-                let key = self.key.or(key)?;
-                Some(Watch::Memory(cache.get().tier().watch(key)))
-            }
+            None => Some(foreign::watch(key)),
+            Some(cache) => Some(cache.get().tier().watch(self.key.or(key)?)),
         }
     }
 

@@ -5,7 +5,7 @@
 //! whole process, as far as they go through this package.
 
 use std::cell::{Cell, RefCell};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyString, PyTuple, PyType};
@@ -15,7 +15,7 @@ use super::key::{self, Key};
 use super::naming::{PrefixText, is_force_skip, prefix_text};
 use super::raw;
 use super::raw::intern;
-use crate::flow::generation::{Generation, Generations};
+use crate::flow::generation::{Generation, Generations, Watch};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::tier::memory::Write;
@@ -208,14 +208,14 @@ fn is_named(object: &Bound<'_, PyAny>, module: &str, name: &str) -> PyResult<boo
 
 /// The order of clears of what lies in tiers in Python.
 struct Clears {
-    generations: Generations,
+    generations: Arc<Generations>,
     hasher: ahash::RandomState,
 }
 
 static CLEARS: LazyLock<Clears> = LazyLock::new(|| {
     gate::install();
     Clears {
-        generations: Generations::new(1_024),
+        generations: Arc::new(Generations::new(1_024)),
         hasher: ahash::RandomState::new(),
     }
 });
@@ -371,23 +371,9 @@ pub(super) fn was_cleared_since(key: &PackedKey, since: Generation) -> bool {
     CLEARS.was_cleared_since(Some(CLEARS.fingerprint(key)), since)
 }
 
-/// A key of tiers in Python that is watched for as long as this is kept: clears of others do not count for it.
-pub(super) struct Watch(u64);
-
-impl Watch {
-    pub(super) fn new(key: &PackedKey) -> Self {
-        let fingerprint = CLEARS.fingerprint(key);
-        let _pass = gate::enter();
-        CLEARS.generations.watch(fingerprint);
-        Self(fingerprint)
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _pass = gate::enter();
-        CLEARS.generations.unwatch(self.0);
-    }
+/// Have clears of other keys not count for this one, for as long as the watch is kept.
+pub(super) fn watch(key: &PackedKey) -> Watch {
+    CLEARS.generations.watch(CLEARS.fingerprint(key))
 }
 
 /// `clear`, for a key given by Python.

@@ -131,19 +131,15 @@ impl Gap {
         Ok(None)
     }
 
-    /// Watch a key. One that is no text is for the tiers to refuse.
+    /// Watch a key.
     pub(super) fn watch(&mut self, py: Python<'_>, key: &Key) {
-        if let Ok(key) = key.packed(py) {
-            self.watches = self.asked.watch(key);
-        }
+        self.watches = self.asked.watch(py, key);
     }
 
-    /// The same with the key of the value that is missing.
+    /// Watch the key of the value that is missing.
     fn watch_own(&mut self, py: Python<'_>) {
-        if let Fill::Key(key) = &self.fill
-            && let Ok(key) = key.packed(py)
-        {
-            self.watches = self.asked.watch(key);
+        if let Fill::Key(key) = &self.fill {
+            self.watches = self.asked.watch(py, key);
         }
     }
 
@@ -183,9 +179,7 @@ impl Gap {
             }
             Fill::Refresh(args, kwargs) => match self.key_of(py, args, kwargs) {
                 Ok(key) => {
-                    if let Ok(key) = key.packed(py) {
-                        self.watches = self.asked.watch(key);
-                    }
+                    self.watches = self.asked.watch(py, &key);
                     made = key;
                     (&made, Write::Refresh, How::Refresh)
                 }

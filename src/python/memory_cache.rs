@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyBool, PyDict, PyInt};
+use pyo3::types::{IntoPyDict, PyDict, PyInt};
 
-use super::argument::Argument;
+use super::argument::{self, Argument};
 use super::clock::{AnyClock, ManualClock};
 use super::coherence::Linked;
 use super::key;
 use super::raw::attached::Attached;
 use super::raw::object::Object;
-use super::shown::shown;
+use super::shown::{shown, wrong_type};
 use super::timeout;
 use super::value;
 use crate::clock::{SystemClock, Timeout};
@@ -72,14 +72,7 @@ impl MemoryCache {
             timeout: timeout.map_or(Ok(Timeout::FOREVER), timeout::extract)?,
             policy: Policy::named(policy)?,
         };
-        let isolate = isolate.or(true, |given| match given.cast::<PyBool>() {
-            Ok(flag) => Ok(flag.is_true()),
-            Err(_) => Err(PyTypeError::new_err(format!(
-                "isolate is True or False, not {}: {}",
-                given.get_type().name()?,
-                shown(given)?
-            ))),
-        })?;
+        let isolate = isolate.or(true, |given| argument::flag("isolate", given))?;
         value::prepare_imports(py)?;
         let clock = match clock {
             None => AnyClock::System(SystemClock),
@@ -157,7 +150,7 @@ impl MemoryCache {
             let since = self.generation();
             let found = self.fetch(py, &packed)?;
             let Some(found) = found.filter(|found| found.value.is_instance_of::<PyInt>()) else {
-                return Err(no_int(key));
+                return Err(no_int(key, "or it holds no int"));
             };
             require_int(&delta)?;
             let sum = found.value.add(&delta)?;
@@ -412,10 +405,10 @@ impl MemoryCache {
     }
 }
 
-/// What `incr` says where there is nothing to be counted.
-fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
+/// What `incr` says where there is nothing to be counted, for one of these reasons.
+pub(super) fn no_int(key: &Bound<'_, PyAny>, reasons: &str) -> PyErr {
     match shown(key) {
-        Ok(key) => PyValueError::new_err(format!("Key {key} not found, or it holds no int")),
+        Ok(key) => PyValueError::new_err(format!("Key {key} not found, {reasons}")),
         Err(error) => error,
     }
 }
@@ -425,12 +418,7 @@ pub(super) fn require_int(delta: &Bound<'_, PyAny>) -> PyResult<()> {
     if delta.is_instance_of::<PyInt>() {
         return Ok(());
     }
-    let kind = delta.get_type();
-    Err(PyTypeError::new_err(format!(
-        "delta is an int, not {}: {}",
-        kind.name()?,
-        shown(delta)?
-    )))
+    Err(wrong_type("delta", "an int", delta))
 }
 
 fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
@@ -438,11 +426,11 @@ fn bound(option: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         return Ok(None);
     }
     let Ok(number) = given.cast::<PyInt>() else {
-        let name = given.get_type().name()?;
-        return Err(PyTypeError::new_err(format!(
-            "{option} is an int, or None for no such bound, not {name}: {}",
-            shown(given)?
-        )));
+        return Err(wrong_type(
+            option,
+            "an int, or None for no such bound",
+            given,
+        ));
     };
     if number.lt(1)? {
         return Err(PyValueError::new_err(format!(

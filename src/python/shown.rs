@@ -1,6 +1,6 @@
 //! What a message shows of an object that was given: whatever it is, not too much of it.
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 
 /// Characters beyond which a representation is cut.
@@ -26,7 +26,18 @@ pub(super) fn shown(object: &Bound<'_, PyAny>) -> PyResult<String> {
     })
 }
 
-/// The same for messages made in Python.
+/// The error about what is of another type than is accepted.
+pub(super) fn wrong_type(name: &str, accepted: &str, given: &Bound<'_, PyAny>) -> PyErr {
+    let told = given.get_type().name().and_then(|of| {
+        Ok(PyTypeError::new_err(format!(
+            "{name} is {accepted}, not {of}: {}",
+            shown(given)?
+        )))
+    });
+    told.unwrap_or_else(|error| error)
+}
+
+/// `shown` for messages made in Python.
 #[pyfunction]
 #[pyo3(name = "_shown", signature = (given, /))]
 pub(super) fn shown_to_python(given: &Bound<'_, PyAny>) -> PyResult<String> {

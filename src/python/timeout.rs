@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt};
 
-use super::shown::shown;
+use super::shown::{shown, wrong_type};
 use crate::clock::Timeout;
 
 const OF_A_VALUE: Stretch = Stretch {
@@ -144,13 +144,7 @@ fn seconds(given: &Bound<'_, PyAny>, of: &Stretch) -> PyResult<f64> {
     } else if of.takes(given) {
         given
     } else {
-        let name = given.get_type().name()?;
-        return Err(PyTypeError::new_err(format!(
-            "{} is {}, not {name}: {}",
-            of.name,
-            of.accepts,
-            shown(given)?
-        )));
+        return Err(wrong_type(of.name, of.accepts, given));
     };
     let seconds = match number.extract::<f64>() {
         Err(error) if error.is_instance_of::<PyOverflowError>(py) => {

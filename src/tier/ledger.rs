@@ -20,7 +20,7 @@ pub(super) type Places = (Arc<Index>, Arc<Links>);
 pub(super) struct Ledger<C> {
     pub(super) clock: C,
     hasher: ahash::RandomState,
-    pub(super) generations: Generations,
+    pub(super) generations: Arc<Generations>,
     pub(super) epochs: Arc<Epochs>,
     places: RwLock<Places>,
     /// Until when each link to a server has values count. They count while they do for all.
@@ -32,7 +32,7 @@ impl<C: Clock> Ledger<C> {
         Self {
             clock,
             hasher: ahash::RandomState::new(),
-            generations: Generations::new(shards.min(1_024)),
+            generations: Arc::new(Generations::new(shards.min(1_024))),
             epochs,
             places: RwLock::new(places),
             trusts: Mutex::default(),
@@ -59,30 +59,6 @@ impl<C: Clock> Ledger<C> {
     /// Whether values count now that need trust.
     pub(super) fn is_trusted(&self) -> bool {
         self.epochs.trust().holds_at(self.clock.now())
-    }
-}
-
-/// A key that is watched for as long as this is kept: clears of others do not count for it.
-pub struct Watch<C: Clock> {
-    ledger: Arc<Ledger<C>>,
-    fingerprint: u64,
-}
-
-impl<C: Clock> Watch<C> {
-    pub(super) fn new(ledger: &Arc<Ledger<C>>, fingerprint: u64) -> Self {
-        let _pass = gate::enter();
-        ledger.generations.watch(fingerprint);
-        Self {
-            ledger: Arc::clone(ledger),
-            fingerprint,
-        }
-    }
-}
-
-impl<C: Clock> Drop for Watch<C> {
-    fn drop(&mut self) {
-        let _pass = gate::enter();
-        self.ledger.generations.unwatch(self.fingerprint);
     }
 }
 

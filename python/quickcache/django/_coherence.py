@@ -123,13 +123,12 @@ def shown(cache: Any, key: str | None) -> str | None:
         return None
     _native._is_coherent(cache, key)  # a process that has just begun has not asked
     stats = _native._coherence_stats(cache)
+    why = f" ({stats['reason']})" if stats["reason"] else ""
     if stats["coherence"] == "off":
-        why = f" ({stats['reason']})" if stats["reason"] else ""
         return f"off: memory keeps values for its own timeout{why}"
     age, bound = stats["beat_age"], stats["bound"]
     last = "" if age is None else f", last asked {age:.1f} s ago, and good for {bound:g} s"
     counts = ("invalidations", "flushes", "link_losses", "refused_fills")
     found = [f"{stats[name]} {name.replace('_', ' ')}" for name in counts if stats[name]]
     trusted = "trusted" if stats["trusted"] else "not used"
-    why = f" ({stats['reason']})" if stats["reason"] else ""
     return ", ".join([f"{stats['coherence']}: memory is {trusted}{why}{last}", *found])

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use super::argument::Argument;
+use super::memory_cache::no_int;
 use super::serializer::Serializer;
 use super::{key, logging, raw, timeout};
 use crate::clock::Timeout;
@@ -26,7 +27,7 @@ use crate::tier::server::{Failure, FailureKind, Stored};
 
 pub(super) use claims::Claim;
 use options::Settings;
-use values::{delta_of, expiry, no_int, now_ms, rewrite};
+use values::{delta_of, expiry, now_ms, rewrite};
 
 /// A cache on a server of Redis or Valkey.
 #[pyclass(module = "quickcache", frozen, subclass, weakref)]
@@ -153,7 +154,10 @@ ssl_ca_certs=None, ssl_certfile=None, ssl_keyfile=None, ssl_check_hostname=True,
         } else {
             self.ask(py, |tier| tier.increment(&full, delta))?.flatten()
         };
-        sum.ok_or_else(|| no_int(key))
+        sum.ok_or_else(|| {
+            let reasons = "or it holds no int, or the sum takes more than 64 bits";
+            no_int(key, reasons)
+        })
     }
 
     fn get_many<'py>(&self, keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {

@@ -12,10 +12,11 @@ use crate::codec::compression::Compression;
 use crate::codec::signing::SigningKey;
 use crate::codec::{self, Codec};
 use crate::error::Error;
+use crate::python::argument;
 use crate::python::errors::ReplicaReadsWarning;
 use crate::python::raw::intern;
 use crate::python::serializer::Serializer;
-use crate::python::shown::shown;
+use crate::python::shown::{shown, wrong_type};
 use crate::python::timeout;
 use crate::redis::client::Client;
 use crate::redis::config::{self, CertReqs, TlsOptions};
@@ -160,11 +161,8 @@ impl<'py> Given<'py> {
     }
 
     fn flag(&self, name: &str, default: bool) -> PyResult<bool> {
-        let found = self.read(name, |given| match given.cast::<PyBool>() {
-            Ok(flag) => Ok(flag.is_true()),
-            Err(_) => Err(wrong_type(name, "True or False", given)),
-        });
-        Ok(found?.unwrap_or(default))
+        let found = self.read(name, |given| argument::flag(name, given))?;
+        Ok(found.unwrap_or(default))
     }
 
     /// A number of bytes.
@@ -210,16 +208,6 @@ impl<'py> Given<'py> {
             Err(_) => Ok(()),
         }
     }
-}
-
-fn wrong_type(name: &str, accepted: &str, given: &Bound<'_, PyAny>) -> PyErr {
-    let told = given.get_type().name().and_then(|of| {
-        Ok(PyTypeError::new_err(format!(
-            "{name} is {accepted}, not {of}: {}",
-            shown(given)?
-        )))
-    });
-    told.unwrap_or_else(|error| error)
 }
 
 /// A text for a server, which cannot have lone surrogates.

@@ -11,7 +11,6 @@ use crate::clock::Timeout;
 use crate::codec::Format;
 use crate::python::memory_cache::require_int;
 use crate::python::serializer::Serializer;
-use crate::python::shown::shown;
 use crate::redis::client::Client;
 use crate::tier::remote::RemoteTier;
 use crate::tier::server::{Failure, FailureKind, Stored};
@@ -103,16 +102,6 @@ pub(super) fn now_ms() -> u64 {
 pub(super) fn expiry(life: Timeout) -> Option<u64> {
     let life = life.duration()?;
     Some(now_ms().saturating_add(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)))
-}
-
-/// What `incr` says where there is nothing to be counted, or too much.
-pub(super) fn no_int(key: &Bound<'_, PyAny>) -> PyErr {
-    match shown(key) {
-        Ok(key) => PyValueError::new_err(format!(
-            "Key {key} not found, or it holds no int, or the sum takes more than 64 bits"
-        )),
-        Err(error) => error,
-    }
 }
 
 /// What `incr` adds.

@@ -20,7 +20,6 @@ use super::Found;
 use super::bounds::Options;
 use super::coherence::Coherent;
 use super::ledger::Ledger;
-pub use super::ledger::Watch;
 use super::slab::Look;
 use super::store::{Place, Store};
 use crate::clock::{Clock, Deadline};
@@ -28,7 +27,7 @@ use crate::entry::Entry;
 use crate::error::Error;
 use crate::flow::copies::{Copies, Fronts};
 use crate::flow::front::Held;
-use crate::flow::generation::{Epochs, Generation, Shard};
+use crate::flow::generation::{Epochs, Generation, Shard, Watch};
 use crate::gate;
 use crate::key::packed::PackedKey;
 use crate::stats::{Counters, Stats};
@@ -107,8 +106,8 @@ impl<V: Clone, C: Clock> MemoryTier<V, C> {
     }
 
     /// Have clears of other keys not count for this one while a value is computed for it, until that is let go of.
-    pub fn watch(&self, key: &PackedKey) -> Watch<C> {
-        Watch::new(&self.ledger, self.fingerprint(key))
+    pub fn watch(&self, key: &PackedKey) -> Watch {
+        self.ledger.generations.watch(self.fingerprint(key))
     }
 
     fn ask_shard(&self, key: &PackedKey, ask: impl FnOnce(&Shard<'_>) -> bool) -> bool {
